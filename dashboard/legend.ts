@@ -1,0 +1,45 @@
+export interface LegendEntry {
+  name: string;
+  /** Which mark of the style sheet stands before the name. */
+  mark: 'raw' | 'mean' | 'band' | 'z';
+}
+
+/** A line of text above a chart: its title, and for each curve a mark, its name and its value at the cursor. */
+export class Legend {
+  readonly element = document.createElement('figcaption');
+  readonly #values: HTMLElement[] = [];
+  readonly #time = document.createElement('span');
+
+  constructor(title: string, entries: readonly LegendEntry[]) {
+    this.element.className = 'legend';
+    const heading = document.createElement('span');
+    heading.className = 'legend-title';
+    heading.append(title, this.#time);
+    this.#time.className = 'legend-time';
+    this.element.append(heading);
+    for (const { name, mark } of entries) {
+      const entry = document.createElement('span');
+      entry.className = 'legend-entry';
+      const sign = document.createElement('i');
+      sign.className = `mark mark-${mark}`;
+      sign.setAttribute('aria-hidden', 'true');
+      const value = document.createElement('b');
+      entry.append(sign, name, ' ', value);
+      this.element.append(entry);
+      this.#values.push(value);
+    }
+  }
+
+  show(values: readonly string[], alert = false): void {
+    for (let i = 0; i < values.length; i++) setText(this.#values[i], values[i]);
+    this.element.classList.toggle('alert', alert);
+  }
+
+  showTime(text: string): void {
+    setText(this.#time, text);
+  }
+}
+
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,163 @@
+import { type Command, Option } from 'commander';
+import { durationMs } from '../core/duration.ts';
+import { createNormalizer, type Method, type MethodOptions } from '../core/methods.ts';
+import { BadLines } from './bad-lines.ts';
+import { systemClock } from './clock.ts';
+import { counted } from './counted.ts';
+import { countOf, listOf } from './flag-values.ts';
+import { type Host, StoppedBySignal, type StopSignal } from './host.ts';
+import { addMethodFlags, methodOptions } from './method-flags.ts';
+import { Notices } from './notices.ts';
+import { Output } from './output.ts';
+import { type PipeResult, pipe } from './pipe.ts';
+import { requireUnchanged } from './require-unchanged.ts';
+import { readStates, type SavedStates, savedForm } from './saved-state.ts';
+import { StdinChunks } from './stdin-chunks.ts';
+import { asUsage, UsageError } from './usage-error.ts';
+import { requireWritable, writeJsonFile } from './write-json-file.ts';
+
+interface PipeFlags {
+  format: 'csv' | 'ndjson';
+  features?: string[];
+  method: Method;
+  within?: string;
+  key?: string;
+  time?: string;
+  maxPending: number;
+  state?: string;
+  stats?: string;
+  strict?: true;
+}
+
+const EXAMPLES = `
+CSV in gives CSV out with the same header, columns and row order; only the features are replaced, and a value that is
+missing is an empty field. NDJSON gives the same records, lists or numbers with the features replaced; missing is null.
+In CSV an empty field, NaN, null and NA are missing. Infinite and overflowing values enter no statistic and come out as
+missing. Blank lines are left out. A line that cannot be read is reported, counted and left out, or ends the run with
+--strict. Without a zone a time is UTC.
+
+Examples:
+  every numeric column, in batches of 64 rows, each by its own mean and deviation
+    $ streamnorm pipe --format csv --size 64 < sensors.csv > normalised.csv
+  each row at once, one set of statistics for each sensor, remembered from run to run
+    $ tail -f log.ndjson | streamnorm pipe --features t,h --method ewma --half-life 10m --key sensor --state s.json
+  new data by the statistics of old data, which do not move
+    $ streamnorm pipe --format csv --state trained.json < old.csv > /dev/null
+    $ streamnorm pipe --format csv --method frozen --state trained.json < new.csv
+
+SIGINT and SIGTERM end the input: open batches are written, and so are --state and --stats.
+
+Exit codes: 0 done, 2 wrong options, 65 bad data, 66 a file cannot be read, 69 a file cannot be written, 78 bad state,
+130 and 143 after a signal.`;
+
+export function addPipeCommand(program: Command, host: Host): void {
+  const command = program
+    .command('pipe')
+    .summary('standard input → standard output')
+    .description('Normalises rows from standard input to standard output, in constant memory.')
+    .addOption(new Option('--format <name>', 'of input and output').choices(['ndjson', 'csv']).default('ndjson'))
+    .option(
+      '--features <a,b>',
+      'what to normalise (default: all that is numeric in the first row but time and key)',
+      listOf,
+    );
+  addMethodFlags(command);
+  command
+    .option('--within <time>', "closes a batch this long after its first row came, e.g. '2s' [batch]")
+    .option('--key <column>', 'separate statistics for each value of this column')
+    .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: when it arrived)')
+    .option('--max-pending <rows>', 'most rows that may wait for one before them', countOf, 1_000_000)
+    .option('--state <file>', 'state to begin with, where the file exists, and to write at the end')
+    .option('--stats <file>', 'final statistics, as JSON')
+    .option('--strict', 'the first bad line ends the run with exit code 65')
+    .addHelpText('after', EXAMPLES)
+    .action((flags) => runPipe(flags, host));
+}
+
+async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): Promise<void> {
+  const { method, key } = flags;
+  const normalizer = methodOptions(method, flags);
+  const withinMs = withinOf(flags);
+  const keyed = key !== undefined;
+  requirePending(flags.maxPending, method, normalizer);
+  if (method === 'frozen' && flags.state !== undefined && normalizer.mean !== undefined) {
+    throw new UsageError('--method frozen takes --state or --mean, not both');
+  }
+  const saved = flags.state === undefined ? undefined : await readStates(flags.state, keyed);
+  if (method === 'frozen' && flags.state !== undefined && saved === undefined) {
+    throw new UsageError(`--method frozen requires statistics, and ${flags.state} does not exist`);
+  }
+  asUsage(() => checkOptions(method, flags.features, normalizer, saved));
+  // given statistics are read from the file and never change it
+  const stateFile = method === 'frozen' ? undefined : flags.state;
+  for (const file of [stateFile, flags.stats]) if (file !== undefined) await requireWritable(file);
+
+  const notices = new Notices('pipe', host);
+  const bad = new BadLines(notices, flags.strict);
+  const output = new Output(host.stdout);
+  const options = { ...flags, normalizer, withinMs, saved: saved ?? new Map() };
+  const input = new StdinChunks(host.stdin);
+  let signal: StopSignal | undefined;
+  const stopListening = host.onSignal((received) => {
+    // the first ends the input, so that nothing is lost; the next ends the process
+    stopListening();
+    signal = received;
+    input.stop();
+  });
+  let result: PipeResult;
+  try {
+    result = await pipe(input, options, { output, bad, notices, clock: systemClock });
+  } finally {
+    stopListening();
+    notices.clear();
+  }
+  if (stateFile !== undefined && result.lanes.length > 0)
+    await writeJsonFile(stateFile, savedForm(result.lanes, keyed));
+  if (flags.stats !== undefined) await writeJsonFile(flags.stats, statistics(result, bad, method, keyed));
+  summarise(result, bad, notices);
+  if (signal !== undefined) throw new StoppedBySignal(signal);
+}
+
+function withinOf({ within, method }: PipeFlags): number | undefined {
+  if (within === undefined) return undefined;
+  if (method !== 'batch') throw new UsageError(`--within belongs to --method batch, not to ${method}`);
+  return asUsage(() => durationMs('pipe', '--within', within));
+}
+
+function requirePending(maxPending: number, method: Method, { size = 64 }: MethodOptions): void {
+  if (method === 'batch' && size > maxPending) {
+    throw new UsageError(`--size ${size} requires a --max-pending of at least as many rows, got ${maxPending}`);
+  }
+}
+
+/** Wrong options are told before anything is read, as far as they can be known without the features. */
+function checkOptions(
+  method: Method,
+  features: readonly string[] | undefined,
+  options: MethodOptions,
+  saved: SavedStates | undefined,
+): void {
+  const width = [options.mean, options.weight, options.bias].find((list) => list !== undefined)?.length ?? 1;
+  const names = features ?? Array.from({ length: width }, (_, i) => String(i));
+  if (saved === undefined) createNormalizer(method, names, options);
+  else if (method !== 'frozen') requireUnchanged(method, names, options, saved);
+  if (features !== undefined)
+    for (const state of saved?.values() ?? []) createNormalizer(method, features, options, { state });
+}
+
+function statistics(result: PipeResult, bad: BadLines, method: Method, keyed: boolean): unknown {
+  const { rows, excluded, closedEarly, features = [], lanes } = result;
+  const counts = { method, rows, badLines: bad.count, excludedValues: excluded, closedEarly, features };
+  if (keyed) return { ...counts, keys: lanes.map(({ key, report }) => [key, report]) };
+  return { ...counts, statistics: lanes[0]?.report ?? null };
+}
+
+function summarise(result: PipeResult, bad: BadLines, notices: Notices): void {
+  const said = [
+    bad.count > 0 && `${counted(bad.count, 'bad line')} left out`,
+    result.excluded > 0 && `${counted(result.excluded, 'value')} infinite or too large, left out of the statistics`,
+    result.closedEarly > 0 &&
+      `${counted(result.closedEarly, 'batch', 'batches')} closed early because of --max-pending`,
+  ].filter((text) => text !== false);
+  if (said.length > 0 || notices.onTerminal) notices.line([counted(result.rows, 'row'), ...said].join('; '));
+}

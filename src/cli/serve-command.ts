@@ -1,0 +1,87 @@
+import type { Command } from 'commander';
+import type { Subscription } from 'rxjs';
+import type { RunningServer, ServerHooks } from '../server/create-server.ts';
+import { portOf } from './flag-values.ts';
+import { type Host, type StopSignal, signalExitCode } from './host.ts';
+import { Notices } from './notices.ts';
+import { readConfig, type ServeFlags, serverConfig } from './serve-config.ts';
+import { UsageError } from './usage-error.ts';
+
+const EXAMPLES = `
+The config is JSON; flags override it:
+  { "listen": { "host": "127.0.0.1", "port": 8080 },
+    "state": { "dir": "./state", "every": "5s" },
+    "channels": { "btc": { "features": ["bid", "ask"], "method": "ewma", "halfLife": "30s" } } }
+
+Examples:
+  $ streamnorm serve --demo                       the dashboard at http://127.0.0.1:8080 with a real data set
+  $ streamnorm serve --config streamnorm.json --state ./state
+
+SIGINT and SIGTERM close it in order: open batches go out, states are saved, subscribers are told. A second signal ends it
+at once.
+
+Exit codes: 0 after a signal, 2 wrong options, 66 the config cannot be read, 69 the port is taken, 78 wrong config.`;
+
+export function addServeCommand(program: Command, host: Host): void {
+  program
+    .command('serve')
+    .summary('the server: channels in and out, dashboard, metrics')
+    .description('Normalises what producers send to /in/<channel> and sends it to the subscribers of /out/<channel>.')
+    .option('--config <file>', 'channels and everything else, as JSON')
+    .option('--port <port>', 'to listen on; 0 is any that is free (default: 8080)', portOf)
+    .option('--host <host>', 'to listen on (default: 127.0.0.1)')
+    .option('--demo', 'two channels fed from a recording of humidity and temperature, for ever')
+    .option('--state <dir>', 'where states are kept, so that a restart loses nothing')
+    .option('--insecure', 'allows a host that other machines can reach: there is no authentication')
+    .addHelpText('after', EXAMPLES)
+    .action((flags) => runServe(flags, host));
+}
+
+async function runServe(flags: ServeFlags, host: Host): Promise<void> {
+  if (flags.config === undefined && flags.demo !== true) {
+    throw new UsageError('nothing to serve: give --config FILE, or --demo to see it work');
+  }
+  const notices = new Notices('serve', host);
+  const given = flags.config === undefined ? {} : await readConfig(flags.config);
+  const config = serverConfig(given, flags);
+  // listened to before there is a server: a signal meanwhile must not leave half of one
+  const stopped = firstSignal(host);
+  const { createServer } = await import('../server/create-server.ts');
+  const hooks: ServerHooks = {
+    onBug: (error) => notices.line(`a bug: ${(error as Error)?.stack ?? String(error)}`),
+    onWarning: (message) => notices.line(message),
+  };
+  const server = await createServer(config, hooks);
+  announce(server, Object.keys(config.channels ?? {}), notices);
+  let demo: Subscription | undefined;
+  try {
+    if (flags.demo === true) {
+      const { playDemo } = await import('./demo.ts');
+      demo = playDemo(server.port, config.listen?.host, notices);
+    }
+    const signal = await stopped;
+    notices.line(`${signal}: closing`);
+  } finally {
+    demo?.unsubscribe();
+    await server.close();
+  }
+}
+
+/** The first signal; the second ends the process. */
+function firstSignal(host: Host): Promise<StopSignal> {
+  return new Promise((resolve) => {
+    let heard = false;
+    host.onSignal((signal) => {
+      if (heard) host.exit(signalExitCode(signal));
+      heard = true;
+      resolve(signal);
+    });
+  });
+}
+
+function announce(server: RunningServer, channels: readonly string[], notices: Notices): void {
+  const socket = server.url.replace(/^http/, 'ws');
+  notices.line(`ready at ${server.url}`);
+  for (const name of channels) notices.line(`channel ${name}: ${socket}/in/${name} → ${socket}/out/${name}`);
+  if (server.degraded !== undefined) notices.line(`the state cannot be kept: ${server.degraded}`);
+}

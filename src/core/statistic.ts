@@ -1,0 +1,57 @@
+import type { StatisticState } from './state.ts';
+
+/**
+ * Statistics of F features that move sample by sample. What `normalize` needs of them lies open in typed arrays, so
+ * that one loop over features serves every statistic.
+ */
+export interface Statistic {
+  readonly features: number;
+  /** Centre of each feature. */
+  readonly mean: Float64Array;
+  /** Biased variance of each feature: the square of its scale. */
+  readonly variance: Float64Array;
+  /** Samples that each feature has learned; the variance is defined from 2 on. Infinity for given numbers. */
+  readonly count: Float64Array;
+  /** Updates so far: it changes whenever the statistics do. */
+  readonly version: number;
+  /** False when `update` needs no time: asking a clock for each sample costs more than many an update. */
+  readonly byTime?: boolean;
+  /**
+   * True where the scale is a difference of values of the data, such as a range, and so has no rounding noise: eps is 0
+   * unless given, and only a scale of 0 is constant.
+   */
+  readonly exactScale?: boolean;
+  /** True when `update` takes a weight; absent or false: every sample weighs 1. */
+  readonly weighted?: boolean;
+  /** True while nothing moves the statistics. */
+  readonly frozen?: boolean;
+  /**
+   * Learns one sample; unusable values are skipped, each feature on its own. `time` in ms, for those that decay by time.
+   * `weight` 1 when absent; a sample of weight 0, or of one that `isWeight` refuses, is not learned.
+   */
+  update(row: ArrayLike<number>, time?: number, weight?: number): void;
+  /** Effective number of samples behind a feature, (Σw)²/Σw². */
+  nEff(feature: number): number;
+  state(): StatisticState;
+  /** From now on nothing moves the statistics: `update` and `merge` do nothing, and the saved state restores as frozen. */
+  freeze?(): this;
+  unfreeze?(): this;
+}
+
+/**
+ * How to make a `Statistic`, once the number of features is known: what `ewma(…)` and its siblings return. Each
+ * subscription makes its own.
+ */
+export interface StatisticFactory<S = unknown> {
+  readonly kind: string;
+  create(features: number): Statistic;
+  /** True when what it makes takes weights. */
+  readonly weighted?: boolean;
+  /** Time of a sample in ms; the scheduler's time at arrival when absent. */
+  readonly timeOf?: ((sample: S) => number) | undefined;
+}
+
+export function isStatistic(value: unknown): value is Statistic {
+  const statistic = value as Partial<Statistic> | null;
+  return typeof statistic?.update === 'function' && statistic.mean instanceof Float64Array;
+}

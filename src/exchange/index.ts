@@ -1,0 +1,14 @@
+export { ERROR_CODES, type ErrorCode, StreamnormError } from '../errors.ts';
+export type { AnyState } from './any-state.ts';
+export { type ExportOptions, exportState } from './export-state.ts';
+export { FORMAT_NAMES, FORMATS, type Format, formatOf } from './format.ts';
+export { type ImportOptions, importState } from './import-state.ts';
+export { fromKeras, type ToKerasOptions, toKeras, toKerasTensors } from './keras.ts';
+export type { LayerOptions } from './layer.ts';
+export type { ToTensorsOptions } from './layer-tensors.ts';
+export { lostBy } from './lost-by.ts';
+export { type FromJsonOptions, fromJson, toJson } from './own-json.ts';
+export { readSafetensors, type Safetensors, writeSafetensors } from './safetensors.ts';
+export { type FromSklearnOptions, fromSklearn, type ToSklearnOptions, toSklearn } from './sklearn.ts';
+export { type Dtype, type Tensor, tensorNumbers, tensorOf } from './tensor.ts';
+export { fromTorch, toTorch } from './torch.ts';

@@ -1,0 +1,229 @@
+import { createNormalizer } from '../core/methods.ts';
+import type { NormalizedRows, RowNormalizer, StatisticsReport } from '../core/row-normalizer.ts';
+import type { StatisticState } from '../core/state.ts';
+import { StreamnormError } from '../errors.ts';
+import { Block } from './block.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { ChannelConfig, Limits } from './config.ts';
+import { Counters } from './counters.ts';
+import { FanOut, type HistoryReader } from './fan-out.ts';
+import { History } from './history.ts';
+import { newEpoch } from './new-epoch.ts';
+import type { Push } from './push.ts';
+
+/** Row numbers that a checkpoint keeps free beyond the last row, at least. */
+const MIN_RESERVE = 10_000;
+
+/** Who hears of each block of a channel at once. */
+export interface BlockListener {
+  next(block: Block): void;
+  /** The channel is closed. */
+  complete(): void;
+}
+
+/**
+ * One stream: rows of all its producers in order of arrival, one normalizer, numbered rows out.
+ *
+ * `seq` numbers the rows that went out, +1 each; `epoch` names the numbering, and a new one begins only when there was
+ * no checkpoint to go on from.
+ */
+export class Channel {
+  readonly name: string;
+  readonly config: ChannelConfig;
+  readonly epoch: string;
+  readonly history: History;
+  readonly counters: Counters;
+  /** Number of the last row that the process before this one may have sent: what follows is new. */
+  readonly startSeq: number;
+  /** Last row of the checkpoint that this process began with. */
+  readonly restoredSeq: number;
+  /** Number of the last row that went out. */
+  seq: number;
+  producerCount: number;
+  subscriberCount: number;
+  readonly #normalizer: RowNormalizer;
+  readonly #listeners: Set<BlockListener>;
+  readonly #fanOut: FanOut;
+  /** Last `seq` of each producer; the one longest silent comes first. */
+  readonly #producers: Map<string, number>;
+  readonly #maxProducers: number;
+  /** Writes a checkpoint at once; null where nothing is kept. */
+  readonly #saveNow: ((checkpoint: Checkpoint) => void) | null;
+  #seqLimit: number;
+  #savedSeq: number;
+  #windowTimer: NodeJS.Timeout | undefined;
+  #changed: boolean;
+  #draining: boolean;
+
+  /** @throws StreamnormError STATE when `saved` does not fit the config */
+  constructor(
+    name: string,
+    config: ChannelConfig,
+    limits: Limits,
+    saved: Checkpoint | undefined,
+    saveNow: ((checkpoint: Checkpoint) => void) | null,
+  ) {
+    this.name = name;
+    this.config = config;
+    this.epoch = saved?.epoch ?? newEpoch();
+    this.restoredSeq = saved?.seq ?? 0;
+    this.startSeq = saved?.seqLimit ?? 0;
+    this.seq = this.startSeq;
+    this.history = new History(config.history, limits.maxHistoryBytes);
+    this.counters = new Counters();
+    this.producerCount = 0;
+    this.subscriberCount = 0;
+    this.#normalizer = createNormalizer(config.method, config.features, config.options, saved);
+    this.#listeners = new Set();
+    this.#fanOut = new FanOut();
+    this.#producers = new Map(saved?.producers ?? []);
+    this.#maxProducers = limits.maxProducers;
+    this.#saveNow = saveNow;
+    this.#seqLimit = this.seq;
+    this.#savedSeq = this.seq;
+    this.#windowTimer = undefined;
+    // an orderly checkpoint stands until the first row: a server that is only looked at leaves no hole in the numbers
+    this.#changed = saved === undefined || saved.seq !== saved.seqLimit;
+    this.#draining = false;
+  }
+
+  /** True while there is something that no checkpoint holds. */
+  get changed(): boolean {
+    return this.#changed;
+  }
+
+  get pending(): number {
+    return this.#normalizer.pending;
+  }
+
+  /** From now on time passes: a window that was open when the last process ended closes in its turn. */
+  start(): void {
+    this.#armWindowTimer();
+  }
+
+  /**
+   * Applies a push; false when it had been applied before.
+   *
+   * @throws StreamnormError OVERLOADED when the channel is closing
+   */
+  push(push: Push): boolean {
+    if (this.#draining) {
+      throw new StreamnormError('OVERLOADED', 'the server is closing: send this again to its successor');
+    }
+    const { producer, seq } = push;
+    if (producer !== undefined && seq !== undefined) {
+      const last = this.#producers.get(producer);
+      if (last !== undefined && seq <= last) {
+        this.counters.duplicates++;
+        return false;
+      }
+      this.#producers.delete(producer);
+      this.#producers.set(producer, seq);
+      if (this.#producers.size > this.#maxProducers) {
+        this.#producers.delete(this.#producers.keys().next().value as string);
+      }
+    }
+    this.counters.rows += push.rows;
+    this.#changed = true;
+    this.#emit(this.#normalizer.push(push.data, push.rows, push.times));
+    this.#armWindowTimer();
+    return true;
+  }
+
+  /** Takes no more rows, and closes the open window. */
+  drain(): void {
+    this.#draining = true;
+    this.#flush();
+  }
+
+  report(): StatisticsReport & { time: number | null } {
+    return { ...this.#normalizer.report(), time: this.history.newest?.time ?? null };
+  }
+
+  state(): StatisticState {
+    return this.#normalizer.state();
+  }
+
+  /** Tells `listener` of every block that goes out from now on, at once; returns what ends that. */
+  listen(listener: BlockListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells `reader`, soon, whenever the history has more; returns what ends that. */
+  follow(reader: HistoryReader): () => void {
+    return this.#fanOut.add(reader);
+  }
+
+  /**
+   * What must be kept, as of now. Row numbers up to its `seqLimit` may be used before the next one is taken.
+   *
+   * @param orderly nothing more will be sent, so no numbers need to be kept free
+   */
+  checkpoint(orderly = false): Checkpoint {
+    const reserve = Math.max(MIN_RESERVE, 4 * (this.seq - this.#savedSeq));
+    this.#savedSeq = this.seq;
+    this.#changed = false;
+    const { features, method, options } = this.config;
+    return {
+      format: 'streamnorm.checkpoint/1',
+      channel: this.name,
+      features,
+      method,
+      options,
+      epoch: this.epoch,
+      seq: this.seq,
+      seqLimit: orderly ? this.seq : this.seq + reserve,
+      state: this.#normalizer.state(),
+      pending: this.#normalizer.pendingRows(),
+      producers: Array.from(this.#producers),
+      savedAt: new Date().toISOString(),
+    };
+  }
+
+  /** A checkpoint is on disk: its numbers may be used. */
+  saved(checkpoint: Checkpoint): void {
+    this.#seqLimit = Math.max(this.#seqLimit, checkpoint.seqLimit);
+  }
+
+  /** A checkpoint could not be written. */
+  notSaved(): void {
+    this.#changed = true;
+  }
+
+  close(): void {
+    clearTimeout(this.#windowTimer);
+    for (const listener of this.#listeners) listener.complete();
+    this.#listeners.clear();
+  }
+
+  #flush(): void {
+    this.#emit(this.#normalizer.flush());
+  }
+
+  #emit(content: NormalizedRows | undefined): void {
+    if (content === undefined) return;
+    // the window that it was set for is closed
+    clearTimeout(this.#windowTimer);
+    this.#windowTimer = undefined;
+    const block = new Block(this.seq + 1, content, this.#normalizer.capture());
+    this.seq = block.lastSeq;
+    this.#changed = true;
+    if (this.seq > this.#seqLimit && this.#saveNow !== null) {
+      // a number that was sent must never be given again after a crash
+      const checkpoint = this.checkpoint();
+      // also where the disk fails, or every row to come would wait for it
+      this.#seqLimit = checkpoint.seqLimit;
+      this.#saveNow(checkpoint);
+    }
+    this.counters.flagged(content.flags);
+    this.history.add(block);
+    for (const listener of this.#listeners) listener.next(block);
+    this.#fanOut.announce();
+  }
+
+  #armWindowTimer(): void {
+    if (this.config.withinMs === undefined || this.pending === 0) return;
+    this.#windowTimer ??= setTimeout(() => this.#flush(), this.config.withinMs);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Channel } from './channel.ts';
+import type { Checkpoint, CheckpointStore } from './checkpoint.ts';
+
+/** Saves changed channels at intervals. A disk that fails degrades the server; it does not stop it. */
+export class Checkpointer {
+  readonly #store: CheckpointStore;
+  readonly #channels: ReadonlyMap<string, Channel>;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  /** Why a checkpoint could not be written; undefined when the last of each channel is on disk. */
+  failure: string | undefined;
+  failures: number;
+  #lastMs: number;
+
+  constructor(store: CheckpointStore, channels: ReadonlyMap<string, Channel>) {
+    this.#store = store;
+    this.#channels = channels;
+    this.#timer = undefined;
+    this.#running = undefined;
+    this.failure = undefined;
+    this.failures = 0;
+    this.#lastMs = performance.now();
+  }
+
+  get ageMs(): number {
+    return performance.now() - this.#lastMs;
+  }
+
+  /** Saves now, and from then on every `everyMs`. */
+  async start(everyMs: number): Promise<void> {
+    this.#timer = setInterval(() => void this.save(), everyMs);
+    await this.save();
+  }
+
+  /** Saves what has changed. One round at a time: a slow disk is not asked twice. */
+  save(): Promise<void> {
+    this.#running ??= this.#round(false).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Saves a checkpoint before it returns. */
+  saveNow(checkpoint: Checkpoint): void {
+    try {
+      this.#store.saveNow(checkpoint);
+    } catch (error) {
+      this.#failed(checkpoint.channel, error);
+    }
+  }
+
+  /** The last round: nothing will be sent any more. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+    await this.#round(true);
+  }
+
+  async #round(orderly: boolean): Promise<void> {
+    const failuresBefore = this.failures;
+    for (const channel of this.#channels.values()) {
+      if (!channel.changed && !orderly) continue;
+      const checkpoint = channel.checkpoint(orderly);
+      try {
+        await this.#store.save(checkpoint);
+        channel.saved(checkpoint);
+      } catch (error) {
+        this.#failed(channel.name, error);
+      }
+    }
+    if (this.failures > failuresBefore) return;
+    this.failure = undefined;
+    this.#lastMs = performance.now();
+  }
+
+  #failed(channel: string, error: unknown): void {
+    this.failures++;
+    this.failure = `the checkpoint of channel ${channel} cannot be written: ${(error as Error).message}`;
+    this.#channels.get(channel)?.notSaved();
+  }
+}

@@ -1,0 +1,46 @@
+import { FLAG, type FlagName } from '../core/flags.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** What a channel has seen since the process began. */
+export class Counters {
+  messages = 0;
+  /** Rows taken from producers. */
+  rows = 0;
+  /** Messages refused, by code. */
+  readonly errors = new Map<ErrorCode, number>();
+  /** Pushes that had been applied before. */
+  duplicates = 0;
+  /** Rows normalised with a flag, by flag. */
+  readonly flags = new Map<FlagName, number>();
+  /** Rows left out for slow subscribers, all of them together. */
+  skipped = 0;
+  /** Subscribers cut off because they were too slow. */
+  evicted = 0;
+
+  error(code: ErrorCode): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  flagged(rows: Uint8Array): void {
+    for (const bits of rows) {
+      if (bits === 0) continue;
+      for (const name of FLAG_NAMES) {
+        if ((bits & FLAG[name]) !== 0) this.flags.set(name, (this.flags.get(name) ?? 0) + 1);
+      }
+    }
+  }
+
+  toJSON() {
+    return {
+      messages: this.messages,
+      rows: this.rows,
+      duplicates: this.duplicates,
+      errors: Object.fromEntries(this.errors),
+      flags: Object.fromEntries(this.flags),
+      skipped: this.skipped,
+      evicted: this.evicted,
+    };
+  }
+}
+
+const FLAG_NAMES = Object.keys(FLAG) as FlagName[];

@@ -1,0 +1,165 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StreamnormError } from '../errors.ts';
+import { Channel } from './channel.ts';
+import { type ChannelHandle, channelHandle } from './channel-handle.ts';
+import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { isLoopback, parseConfig, type ServerConfigInput } from './config.ts';
+import { answer } from './routes.ts';
+import { Sockets } from './sockets.ts';
+
+export interface RunningServer {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  /** Why it serves without being able to keep its state; undefined when all is well. */
+  readonly degraded: string | undefined;
+  /** @throws StreamnormError NO_CHANNEL */
+  channel(name: string): ChannelHandle;
+  /**
+   * Stops in order: no new connections, open windows closed, checkpoints written, `bye` and close code 1012 to all.
+   * Resolves when the last socket is gone, after `limits.drainMs` at the latest.
+   */
+  close(): Promise<void>;
+}
+
+export interface ServerHooks {
+  /** Told of exceptions in the server's own code; the socket concerned is closed with 1011. */
+  onBug?: (error: unknown) => void;
+  /** Told, in one line, of what an operator should know: a damaged checkpoint that was passed over. */
+  onWarning?: (message: string) => void;
+}
+
+/**
+ * Starts a server: producers at `/in/<channel>`, subscribers at `/out/<channel>`, the dashboard at `/`.
+ *
+ * @param input the configuration, as in the file of `streamnorm serve --config`
+ * @returns when it listens
+ * @throws StreamnormError CONFIG with every error and its path; STATE when a checkpoint cannot be used; STATE_LOCKED
+ *   when another process uses the state directory; UNAVAILABLE when the port is taken
+ * @example
+ * const server = await createServer({ listen: { port: 0 }, channels: { btc: { features: ['bid', 'ask'] } } });
+ * server.url; // http://127.0.0.1:…
+ * await server.close();
+ */
+export async function createServer(input: ServerConfigInput, hooks: ServerHooks = {}): Promise<RunningServer> {
+  const config = parseConfig(input);
+  const { limits, listen } = config;
+  const store = config.state && (await CheckpointStore.open(config.state.dir));
+  const channels = new Map<string, Channel>();
+  const checkpointer = store && new Checkpointer(store, channels);
+  try {
+    for (const [name, channel] of config.channels) {
+      const loaded = await store?.load(name, channel.features, channel.method);
+      if (loaded?.warning !== undefined) hooks.onWarning?.(loaded.warning);
+      const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
+      channels.set(name, newChannel(name, channel, limits, loaded?.checkpoint, saveNow));
+    }
+  } catch (error) {
+    await store?.close();
+    throw error;
+  }
+
+  let ready = false;
+  const sockets = new Sockets({
+    limits,
+    origins: listen.origins,
+    onlyLoopback: isLoopback(listen.host),
+    channel: (name) => channels.get(name),
+    ready: () => ready,
+    onBug: (error) => hooks.onBug?.(error),
+  });
+  const http = createHttpServer({ headersTimeout: 5_000, connectionsCheckingInterval: 1_000 }, (request, response) => {
+    answer(request, response, {
+      channels: channels.values(),
+      channel: (name) => channels.get(name),
+      ready,
+      degraded: checkpointer?.failure,
+      connections: sockets.count,
+      refused: sockets.refused,
+      checkpointAgeMs: checkpointer?.ageMs,
+      checkpointFailures: checkpointer?.failures ?? 0,
+    }).catch((error) => {
+      hooks.onBug?.(error);
+      response.destroy();
+    });
+  });
+  http.on('upgrade', (request, stream, head) => {
+    try {
+      sockets.upgrade(request, stream, head);
+    } catch (error) {
+      hooks.onBug?.(error);
+      stream.destroy();
+    }
+  });
+
+  try {
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', reject);
+      http.listen(listen.port, listen.host, resolve);
+    });
+  } catch (cause) {
+    await sockets.close();
+    await store?.close();
+    throw cannotListen(listen.host, listen.port, cause as NodeJS.ErrnoException);
+  }
+  // numbers are kept free on disk before the first row goes out
+  if (config.state) await checkpointer?.start(config.state.everyMs);
+  for (const channel of channels.values()) channel.start();
+  ready = true;
+
+  const stop = async () => {
+    // the listening goes on, so that who asks is told that this server is not ready
+    ready = false;
+    for (const channel of channels.values()) channel.drain();
+    await checkpointer?.close();
+    await sockets.close();
+    for (const channel of channels.values()) channel.close();
+    await store?.close();
+    await new Promise((resolve) => {
+      http.close(resolve);
+      http.closeAllConnections();
+    });
+  };
+  const { port } = http.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  return {
+    url: `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`,
+    port,
+    get degraded() {
+      return checkpointer?.failure;
+    },
+    channel(name) {
+      const channel = channels.get(name);
+      if (channel === undefined) {
+        throw new StreamnormError(
+          'NO_CHANNEL',
+          `there is no channel '${name}'; there are ${Array.from(channels.keys()).join(', ')}`,
+        );
+      }
+      return channelHandle(channel);
+    },
+    close() {
+      closing ??= stop();
+      return closing;
+    },
+  };
+}
+
+/** A state that does not fit is told with the name of its channel. */
+function newChannel(...[name, config, limits, saved, saveNow]: ConstructorParameters<typeof Channel>): Channel {
+  try {
+    return new Channel(name, config, limits, saved, saveNow);
+  } catch (cause) {
+    if (!(cause instanceof StreamnormError)) throw cause;
+    throw new StreamnormError(cause.code, `the checkpoint of channel ${name} cannot be used: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function cannotListen(host: string, port: number, cause: NodeJS.ErrnoException): StreamnormError {
+  const why = cause.code === 'EADDRINUSE' ? 'another process uses the port; choose one with --port' : cause.message;
+  return new StreamnormError('UNAVAILABLE', `cannot listen on ${host}:${port}: ${why}`, { cause });
+}

@@ -1,0 +1,61 @@
+import type { RawData, WebSocket } from 'ws';
+import { StreamnormError } from '../errors.ts';
+import type { Channel } from './channel.ts';
+import type { Limits } from './config.ts';
+import { PerMinute } from './per-minute.ts';
+import { type PushForm, readBinaryPush, readJsonPush } from './push.ts';
+
+/** Answers that a producer has not read: above this it is not listened to until it does. */
+const MAX_UNREAD_BYTES = 65_536;
+
+/** Takes the messages of one producer: each is applied whole, or answered with an error and nothing has changed. */
+export class Producer {
+  readonly #socket: WebSocket;
+  readonly #channel: Channel;
+  readonly #form: PushForm;
+  readonly #errors: PerMinute;
+
+  constructor(socket: WebSocket, channel: Channel, limits: Limits) {
+    this.#socket = socket;
+    this.#channel = channel;
+    this.#form = { features: channel.config.features, time: channel.config.time, maxRows: limits.maxRowsPerMessage };
+    this.#errors = new PerMinute(limits.maxErrorsPerMinute);
+  }
+
+  message(data: RawData, isBinary: boolean): void {
+    // what was under way when it was cut off
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const channel = this.#channel;
+    channel.counters.messages++;
+    try {
+      // ws hands over one Buffer, since binaryType is 'nodebuffer'
+      const bytes = data as Buffer;
+      const now = Date.now();
+      const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
+      channel.push(push);
+      if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
+    } catch (error) {
+      if (!(error instanceof StreamnormError)) throw error;
+      this.#refuse(error);
+    }
+  }
+
+  #refuse({ code, message, row }: StreamnormError): void {
+    this.#channel.counters.error(code);
+    const retry = code === 'OVERLOADED';
+    this.#say({ type: 'error', code, message, row, retry });
+    // a producer that sends on while the server closes does nothing wrong
+    if (!retry && !this.#errors.allows()) this.#socket.close(1008, 'too many errors in a minute');
+  }
+
+  #say(message: object): void {
+    const socket = this.#socket;
+    const text = JSON.stringify(message);
+    if (socket.bufferedAmount <= MAX_UNREAD_BYTES) {
+      socket.send(text);
+    } else {
+      socket.pause();
+      socket.send(text, () => socket.resume());
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { StreamnormError } from '../errors.ts';
+import type { Channel } from './channel.ts';
+import { renderMetrics, type ServerFigures } from './metrics.ts';
+import { describeConfig } from './snapshots.ts';
+import { sendDashboardFile } from './static-files.ts';
+
+/** What the HTTP side asks of the server. */
+export interface Served extends ServerFigures {
+  readonly ready: boolean;
+  readonly degraded: string | undefined;
+  channel(name: string): Channel | undefined;
+}
+
+/** Answers everything that is no WebSocket: the dashboard, channels as JSON, health and metrics. */
+export async function answer(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
+  response.setHeader('x-content-type-options', 'nosniff');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return send(response, 405, { error: `${request.method} is not allowed; use GET` });
+  }
+  const url = pathOf(request);
+  if (url === undefined) return send(response, 400, { error: 'the path cannot be read' });
+  const { path, parameters } = url;
+  const [, first, name, last, ...rest] = path.split('/');
+  if (path === '/healthz')
+    return send(response, 200, { status: served.degraded ? 'degraded' : 'ok', reason: served.degraded });
+  if (path === '/readyz') return send(response, served.ready ? 200 : 503, { ready: served.ready });
+  if (path === '/metrics') {
+    const { type, text } = await renderMetrics(served);
+    response.writeHead(200, { 'content-type': type });
+    response.end(text);
+    return;
+  }
+  if (path === '/channels') return send(response, 200, { channels: Array.from(served.channels, summary) });
+  if (first === 'channels' && name && rest.length === 0) {
+    const channel = served.channel(name);
+    if (channel === undefined) return send(response, 404, { error: `there is no channel '${name.slice(0, 64)}'` });
+    if (last === undefined) return send(response, 200, details(channel));
+    if (last === 'state') return sendState(response, channel, parameters.get('format') ?? 'json');
+  }
+  if ((first === 'in' || first === 'out') && name) {
+    response.setHeader('upgrade', 'websocket');
+    return send(response, 426, { error: 'this is a WebSocket: connect with ws://' });
+  }
+  if (await sendDashboardFile(path, response)) return;
+  const hint = path === '/' ? 'the dashboard is not built: npm run build' : `nothing is at ${path.slice(0, 100)}`;
+  return send(response, 404, { error: hint });
+}
+
+/** Path, decoded, and parameters of a request; undefined when they are malformed. */
+export function pathOf(request: IncomingMessage): { path: string; parameters: URLSearchParams } | undefined {
+  try {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    return { path: decodeURIComponent(url.pathname), parameters: url.searchParams };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The state as another program reads it. What cannot be written in a format is refused with its reason. */
+async function sendState(response: ServerResponse, channel: Channel, format: string): Promise<void> {
+  // loaded with the first request, so that starting stays quick
+  const { FORMAT_NAMES, FORMATS } = await import('../exchange/format.ts');
+  const { exportState } = await import('../exchange/export-state.ts');
+  const known = FORMAT_NAMES.find((name) => name === format);
+  if (known === undefined) {
+    return send(response, 400, { error: `format is one of ${FORMAT_NAMES.join(', ')}, got '${format.slice(0, 40)}'` });
+  }
+  if (known === 'json') return send(response, 200, channel.state());
+  let content: string | Uint8Array;
+  try {
+    // of the others the layers have no place for names
+    content = exportState(channel.state(), known, known === 'sklearn' ? { features: channel.config.features } : {});
+  } catch (error) {
+    if (!(error instanceof StreamnormError)) throw error;
+    return send(response, 409, { error: error.message });
+  }
+  response.writeHead(200, {
+    'content-type': FORMATS[known].binary ? 'application/octet-stream' : 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(content),
+    'cache-control': 'no-store',
+  });
+  response.end(content);
+}
+
+function summary(channel: Channel): object {
+  const { name, config, seq, epoch } = channel;
+  return { name, features: config.features, method: config.method, seq, epoch };
+}
+
+function details(channel: Channel): object {
+  return {
+    channel: channel.name,
+    epoch: channel.epoch,
+    seq: channel.seq,
+    features: channel.config.features,
+    config: describeConfig(channel),
+    state: channel.state(),
+    stats: channel.report(),
+    pending: channel.pending,
+    counters: channel.counters,
+    producers: channel.producerCount,
+    subscribers: channel.subscriberCount,
+  };
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}

@@ -1,0 +1,259 @@
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { AliveClock } from './alive-clock.ts';
+import type { Block } from './block.ts';
+import type { Channel } from './channel.ts';
+import type { Limits } from './config.ts';
+import type { OutboundQuery } from './outbound-query.ts';
+import type { Snapshots } from './snapshots.ts';
+
+/** A reader that gets less than this is not asked how far it is: a ping would cost as much as the message. */
+const PROBE_BYTES = 4_096;
+
+/**
+ * Sends a channel to one subscriber: a snapshot, then every row from there on.
+ *
+ * Idea: a subscriber has no queue. It has a cursor into the channel's history, which is shared and bounded, and sends on
+ * while its socket takes it. When the reader is behind, the policy decides what becomes of the rows in between.
+ *
+ * Behind is one whose socket holds more than `conflateAboveBytes`; and, since the system's buffers swallow megabytes
+ * before that, one that has not answered a ping, sent among the rows, for `conflateAfterMs`.
+ */
+export class Subscriber {
+  readonly #socket: WebSocket;
+  /** What the socket writes to: whole frames may be written beside it. */
+  readonly #stream: Duplex;
+  readonly #channel: Channel;
+  readonly #query: OutboundQuery;
+  readonly #limits: Limits;
+  readonly #clock: AliveClock;
+  readonly #stopFollowing: () => void;
+  /** Last row that was sent. */
+  #sentSeq: number;
+  /** Row up to which this is a replay of what happened before it came: never conflated. */
+  readonly #replayTo: number;
+  /** The socket holds more than it should; sending goes on when it has drained. */
+  #full: boolean;
+  /** It has just caught up after being behind. */
+  #wasBehind: boolean;
+  /** When the ping was sent that is not answered yet. */
+  #probeMs: number | undefined;
+  #probedMs: number;
+  #probedBytes: number;
+  /** Why sending goes on only when the ping is answered: it is behind, or has enough of a replay on its way. */
+  #waits: 'behind' | 'replay' | undefined;
+  #nextSendMs: number;
+  #rateTimer: NodeJS.Timeout | undefined;
+  #idle: boolean;
+  #overCut: boolean;
+
+  constructor(
+    socket: WebSocket,
+    stream: Duplex,
+    channel: Channel,
+    query: OutboundQuery,
+    limits: Limits,
+    snapshots: Snapshots,
+    clock: AliveClock,
+  ) {
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#channel = channel;
+    this.#query = query;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#sentSeq = channel.seq;
+    this.#replayTo = channel.seq;
+    this.#full = false;
+    this.#wasBehind = false;
+    this.#probeMs = undefined;
+    this.#probedMs = clock.nowMs;
+    this.#probedBytes = 0;
+    this.#waits = undefined;
+    this.#nextSendMs = 0;
+    this.#rateTimer = undefined;
+    this.#idle = false;
+    this.#overCut = false;
+    const recovered = this.#resume();
+    this.#write(snapshots.text(channel, this.#sentSeq, recovered));
+    this.#stopFollowing = channel.follow(this);
+    this.pump();
+  }
+
+  /** Called at intervals: says that the channel is alive when nothing else has, and cuts off who is stuck. */
+  heartbeat(): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const { cutAboveBytes, cutAfterMs } = this.#limits;
+    const overCut = this.#socket.bufferedAmount > cutAboveBytes;
+    const unanswered = this.#probeMs !== undefined && this.#clock.nowMs - this.#probeMs > cutAfterMs;
+    if (unanswered || (overCut && this.#overCut)) {
+      this.#evict();
+      return;
+    }
+    // a large message may be on its way: twice in a row is stuck
+    this.#overCut = overCut;
+    if (this.#idle && !this.#full && this.#waits === undefined) this.#say({ type: 'heartbeat', seq: this.#sentSeq });
+    this.#idle = true;
+  }
+
+  /** A pong came: everything that was sent before its ping has been read. */
+  answered(): void {
+    this.#probeMs = undefined;
+    if (this.#waits === undefined) return;
+    this.#wasBehind = this.#waits === 'behind';
+    this.#waits = undefined;
+    this.pump();
+  }
+
+  /** The last message: the server is going. */
+  bye(retryAfterMs: number): void {
+    this.pump();
+    this.#say({ type: 'bye', code: 1012, retryAfterMs });
+  }
+
+  close(): void {
+    this.#stopFollowing();
+    clearTimeout(this.#rateTimer);
+  }
+
+  /** Sends what the history has more, as far as the reader takes it. */
+  pump(): void {
+    const { history, seq } = this.#channel;
+    while (this.#sentSeq < seq && this.#takes()) {
+      if (this.#mustWait()) return;
+      const next = history.from(this.#sentSeq + 1);
+      const replay = this.#sentSeq < this.#replayTo;
+      if (next !== undefined && !this.#skips(next, seq, replay)) {
+        this.#send(next, 0, replay);
+        continue;
+      }
+      const newest = history.newest as Block;
+      const from = this.#sentSeq + 1;
+      const skipped = newest.seq - from;
+      this.#channel.counters.skipped += skipped;
+      if (this.#query.onSlow === 'conflate' && !replay) {
+        this.#send(newest, skipped, false);
+      } else {
+        this.#say({ type: 'gap', from, to: newest.seq - 1, reason: replay ? 'history' : 'slow' });
+        this.#send(newest, 0, false);
+      }
+    }
+  }
+
+  /** Finds where `since` says it was; true when it can go on from there. */
+  #resume(): boolean {
+    const { since } = this.#query;
+    const { epoch, seq, restoredSeq, startSeq, history } = this.#channel;
+    if (since === undefined || since.epoch !== epoch) return false;
+    if (since.seq > seq) {
+      this.#say({
+        type: 'error',
+        code: 'SEQ_FUTURE',
+        message: `since ${since.seq} is later than row ${seq}, the last of this channel`,
+        retry: false,
+      });
+      return false;
+    }
+    if (since.seq === seq || history.from(since.seq + 1) !== undefined) {
+      this.#sentSeq = since.seq;
+      return true;
+    }
+    // rows after the checkpoint died with the process before this one; their numbers are not given again
+    const lost = since.seq >= restoredSeq && since.seq < startSeq;
+    this.#say({ type: 'gap', from: since.seq + 1, to: seq, reason: lost ? 'restart' : 'history' });
+    return false;
+  }
+
+  #takes(): boolean {
+    if (this.#full || this.#waits !== undefined || this.#socket.readyState !== this.#socket.OPEN) return false;
+    // who asked to be closed is judged by its socket alone: a server that was busy must not close all of them
+    if (this.#probeMs === undefined || this.#query.onSlow === 'close') return true;
+    if (this.#clock.nowMs - this.#probeMs <= this.#limits.conflateAfterMs) return true;
+    this.#waits = 'behind';
+    return false;
+  }
+
+  /** Newest first, once it has been behind or is held to a rate; a replay is never cut short. */
+  #skips(next: Block, seq: number, replay: boolean): boolean {
+    const conflating = this.#wasBehind || this.#query.maxRate !== undefined;
+    return conflating && !replay && next.lastSeq < seq;
+  }
+
+  #mustWait(): boolean {
+    const { maxRate } = this.#query;
+    if (maxRate === undefined) return false;
+    const nowMs = performance.now();
+    const waitMs = this.#nextSendMs - nowMs;
+    if (waitMs <= 0) {
+      this.#nextSendMs = nowMs + 1_000 / maxRate;
+      return false;
+    }
+    this.#rateTimer ??= setTimeout(() => {
+      this.#rateTimer = undefined;
+      this.pump();
+    }, Math.ceil(waitMs));
+    return true;
+  }
+
+  #send(block: Block, skipped: number, replay: boolean): void {
+    const { onSlow, view } = this.#query;
+    const { conflateAboveBytes } = this.#limits;
+    const socket = this.#socket;
+    if (onSlow === 'close' && !replay && socket.bufferedAmount > conflateAboveBytes) {
+      this.#evict();
+      return;
+    }
+    const message = block.encode(view, skipped, replay);
+    this.#idle = false;
+    this.#wasBehind = false;
+    this.#sentSeq = block.lastSeq;
+    const fills = socket.bufferedAmount + message.length > conflateAboveBytes;
+    if (fills && (replay || onSlow !== 'close')) {
+      this.#full = true;
+      this.#stream.write(message, () => {
+        // runs when the system has taken all of it
+        this.#full = false;
+        this.#wasBehind = !replay;
+        this.pump();
+      });
+    } else {
+      this.#stream.write(message);
+    }
+    this.#probedBytes += message.length;
+    if (replay && this.#probedBytes >= conflateAboveBytes) {
+      // a slow line takes a long replay in steps, so that its pings are answered in time
+      this.#waits = 'replay';
+      this.#probe();
+    } else if (fills || this.#probedBytes >= PROBE_BYTES) {
+      const dueMs = this.#probedMs + this.#limits.conflateAfterMs;
+      if (fills || this.#clock.nowMs >= dueMs) this.#probe();
+    }
+  }
+
+  /** Asks how far it is: the pong comes when everything before the ping has been read. */
+  #probe(): void {
+    if (this.#probeMs !== undefined) return;
+    this.#probeMs = this.#clock.nowMs;
+    this.#probedMs = this.#probeMs;
+    this.#probedBytes = 0;
+    this.#socket.ping();
+  }
+
+  #evict(): void {
+    this.#channel.counters.evicted++;
+    this.#say({ type: 'gap', from: this.#sentSeq + 1, to: this.#channel.seq, reason: 'slow' });
+    this.#socket.close(1013, 'too slow');
+    // a full socket would hold its buffers until the close times out
+    setTimeout(() => this.#socket.terminate(), 1_000).unref();
+  }
+
+  #say(message: object): void {
+    this.#write(JSON.stringify(message));
+  }
+
+  #write(text: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#idle = false;
+    this.#socket.send(text);
+  }
+}

@@ -1,0 +1,21 @@
+/** The Node entry: sockets of the package `ws`. */
+
+import { sinkOver, type ToWebSocket } from './sink.ts';
+import { type FromWebSocket, sourceOver } from './source.ts';
+import { wsTransport } from './ws-socket.ts';
+
+export type { ConnectionClosed } from './connection-closed.ts';
+export type { ControlMessage } from './control-message.ts';
+export { decodeFrame, encodeFrame, type Frame, type FrameFlags, type FrameInput, type FrameLimits } from './frame.ts';
+export { type Sample, samplesOf } from './samples-of.ts';
+export type { ToWebSocket, ToWebSocketOptions } from './sink.ts';
+export type { Fresh, OpeningMessage, SocketOptions } from './socket-options.ts';
+export type { SocketStatus } from './socket-status.ts';
+export type { FromWebSocket, FromWebSocketOptions } from './source.ts';
+export type { SampleFormat } from './write-sample.ts';
+
+/** Emits the samples of every message of a WebSocket and reconnects for ever; see `FromWebSocket`. */
+export const fromWebSocket: FromWebSocket = sourceOver(wsTransport);
+
+/** Writes every sample to a WebSocket, emits it once written, and reconnects for ever; see `ToWebSocket`. */
+export const toWebSocket: ToWebSocket = sinkOver(wsTransport);
