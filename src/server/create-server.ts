@@ -5,7 +5,8 @@ import { Channel } from './channel.ts';
 import { type ChannelHandle, channelHandle } from './channel-handle.ts';
 import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { isLoopback, parseConfig, type ServerConfigInput } from './config.ts';
+import { isLoopback } from './config/listen.ts';
+import { parseConfig, type ServerConfigInput } from './config.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
 

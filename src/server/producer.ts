@@ -1,7 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { StreamnormError } from '../errors.ts';
 import type { Channel } from './channel.ts';
-import type { Limits } from './config.ts';
+import type { Limits } from './config/limits.ts';
 import { PerMinute } from './per-minute.ts';
 import { type PushForm, readBinaryPush, readJsonPush } from './push.ts';
 

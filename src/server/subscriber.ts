@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 import type { AliveClock } from './alive-clock.ts';
 import type { Block } from './block.ts';
 import type { Channel } from './channel.ts';
-import type { Limits } from './config.ts';
+import type { Limits } from './config/limits.ts';
 import type { OutboundQuery } from './outbound-query.ts';
 import type { Snapshots } from './snapshots.ts';
 

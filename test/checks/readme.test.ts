@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { METHOD_NAMES } from '../../src/core/methods.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import * as library from '../../src/index.ts';
-import { DEFAULT_LIMITS } from '../../src/server/config.ts';
+import { DEFAULT_LIMITS } from '../../src/server/config/limits.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const lines = readme.split('\n');

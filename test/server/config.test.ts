@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { METHOD_NAMES, METHOD_OPTIONS, METHODS, type Method, type OptionName } from '../../src/core/methods.ts';
 import { StreamnormError } from '../../src/errors.ts';
-import { DEFAULT_LIMITS, parseConfig } from '../../src/server/config.ts';
+import { DEFAULT_LIMITS } from '../../src/server/config/limits.ts';
+import { parseConfig } from '../../src/server/config.ts';
 
 function errorsOf(input: unknown): string[] {
   try {

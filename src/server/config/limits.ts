@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { MAX_TIMER_MS } from './duration-value.ts';
+
+/** What the server keeps within bounds. Every one is an option of `limits`. */
+export const DEFAULT_LIMITS = {
+  /** Largest message of a producer. */
+  maxMessageBytes: 1_048_576,
+  /** Largest message of a subscriber, who has nothing to say. */
+  maxSubscriberMessageBytes: 16_384,
+  maxRowsPerMessage: 10_000,
+  /** Bad messages of one connection; with one more it is closed (1008). */
+  maxErrorsPerMinute: 1_000,
+  /** Pings of one connection; with one more it is torn down. */
+  maxPingsPerMinute: 600,
+  maxConnections: 10_000,
+  maxConnectionsPerAddress: 100,
+  /** Producers of a channel whose last `seq` is remembered; the longest silent is forgotten first. */
+  maxProducers: 10_000,
+  /** Above this many bytes in its socket a subscriber gets the newest rows only. */
+  conflateAboveBytes: 262_144,
+  /** As well when it has not answered a ping for so long. */
+  conflateAfterMs: 1_000,
+  /** One that stays above this many is cut off. */
+  cutAboveBytes: 1_048_576,
+  /** As well one that has not answered a ping for so long. */
+  cutAfterMs: 10_000,
+  /** Bytes of rows kept for `since`, a channel. */
+  maxHistoryBytes: 16_777_216,
+  pingMs: 15_000,
+  pongMs: 10_000,
+  heartbeatMs: 5_000,
+  /** How long closing may take before sockets are torn down. */
+  drainMs: 5_000,
+};
+
+export type Limits = typeof DEFAULT_LIMITS;
+
+const bytes = z.number().int().min(1_024);
+const count = z.number().int().min(1);
+const ms = count.max(MAX_TIMER_MS);
+/** Limits as the configuration has them. */
+export const limitsSchema = z.strictObject({
+  maxMessageBytes: bytes,
+  maxSubscriberMessageBytes: bytes,
+  maxRowsPerMessage: count,
+  maxErrorsPerMinute: count,
+  maxPingsPerMinute: count,
+  maxConnections: count,
+  maxConnectionsPerAddress: count,
+  maxProducers: count,
+  conflateAboveBytes: bytes,
+  conflateAfterMs: ms,
+  cutAboveBytes: bytes,
+  cutAfterMs: ms,
+  maxHistoryBytes: bytes,
+  pingMs: ms,
+  pongMs: ms,
+  heartbeatMs: ms,
+  drainMs: ms,
+} satisfies Record<keyof Limits, z.ZodType>);
