@@ -338,7 +338,7 @@ export class BatchNorm {
   }
 
   /** `train` into memory of the caller: `out` holds rows × features, `flags` (optional) one entry a row. */
-  trainInto(rows: Rows, out: Float64Array, flags?: Uint8Array, whole?: BatchSummary): void {
+  trainInto(rows: Rows, out: Float64Array, flags?: Uint8Array | Uint16Array, whole?: BatchSummary): void {
     const { batch, dropped } = this.#usableRows('train', rows);
     const summary = this.#summarize(batch, whole, dropped);
     const { mean, count, m2 } = summary;
@@ -353,7 +353,7 @@ export class BatchNorm {
   }
 
   /** `transform` into memory of the caller; with `missing: 'dropRow'` such rows are NaN, flagged `missing`. */
-  transformInto(rows: Rows, out: Float64Array, flags?: Uint8Array): void {
+  transformInto(rows: Rows, out: Float64Array, flags?: Uint8Array | Uint16Array): void {
     const { batch } = this.#usableRows('transform', rows);
     this.#useMoving();
     this.#normalize(batch, out, flags);
@@ -423,7 +423,7 @@ export class BatchNorm {
     this.#featureFlags[j] = isConstantFeature(variance, mean, count) ? FLAG.constant : 0;
   }
 
-  #normalize(batch: Rows, out: Float64Array, flags: Uint8Array | undefined): void {
+  #normalize(batch: Rows, out: Float64Array, flags: Uint8Array | Uint16Array | undefined): void {
     const { data, rows } = batch;
     const { features: width, clip } = this;
     const limit = MAX_MAGNITUDE;

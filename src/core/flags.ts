@@ -1,6 +1,5 @@
 /**
- * What a row can say about itself, as bits: rows of a batch are flagged without an object each. They have one byte for
- * it, the first eight; the others belong to single samples.
+ * What a row can say about itself, as bits: rows are flagged without an object each. They have 16 bits for it.
  */
 export const FLAG = {
   /** A feature was NaN, null, undefined or absent. */
@@ -23,6 +22,8 @@ export const FLAG = {
   weight: 256,
   /** A record had fields beyond `maxFeatures`: they are NaN, and nothing was learned from them. */
   excess: 512,
+  /** The first after a hole in the feed: what was before it may be old. */
+  gap: 1024,
 } as const;
 
 export type FlagName = keyof typeof FLAG;

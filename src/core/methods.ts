@@ -208,6 +208,7 @@ export function createNormalizer(
       ? new RangeError(`${method} has ${found}`)
       : new StreamnormError('STATE', `the state has ${found}`);
   }
+  if (saved?.pending?.gap && normalizer.pending === 0) normalizer.cut();
   return normalizer;
 }
 
@@ -282,6 +283,7 @@ function resume(window: WindowNormalizer, pending: PendingRows | undefined): voi
       `the saved open window does not fit: ${shown(times?.length)} rows of ${window.size}`,
     );
   }
+  if (pending.gap) window.cut();
   window.push(
     Float64Array.from(data, (x) => (x === null ? Number.NaN : Number(x))),
     times.length,

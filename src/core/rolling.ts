@@ -169,6 +169,16 @@ export class Rolling implements Statistic {
     this.version++;
   }
 
+  /** Samples whose time is over leave, though no new one has come. */
+  advance(time: number): void {
+    if (this.#frozen || !this.byTime || !Number.isFinite(time)) return;
+    const before = this.length;
+    while (this.length > 0 && this.#times[this.#head] <= time - this.#spanMs) this.#leave();
+    if (this.length === before) return;
+    this.#join();
+    this.version++;
+  }
+
   nEff(feature: number): number {
     return this.count[feature];
   }

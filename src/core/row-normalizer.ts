@@ -11,7 +11,7 @@ export interface NormalizedRows {
   /** Time of each row in ms. */
   readonly times: Float64Array;
   /** Bits of `FLAG`, one entry a row. */
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
 }
 
 /** Where the statistics stand; null for what is not known yet. */
@@ -37,6 +37,8 @@ export interface PendingRows {
   /** Row-major; null where a value is missing; 'Infinity', '-Infinity' and '-0' for what JSON does not have. */
   data: (number | string | null)[];
   times: number[];
+  /** A hole in the feed comes before the next row, or before the first of these. */
+  gap?: true;
 }
 
 /**
@@ -51,6 +53,12 @@ export interface RowNormalizer {
   push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined;
   /** Closes the open window. */
   flush(): NormalizedRows | undefined;
+  /**
+   * There is a hole in the feed before the next row: the open window closes, and that row is flagged `gap`. Statistics by
+   * time have aged meanwhile: a row that the hole leaves alone with them (nEff below `minSamples`, or 1.01) is not scored by
+   * what was before it. Told twice without a row between, it is one hole.
+   */
+  cut(): NormalizedRows | undefined;
   report(): StatisticsReport;
   /** The report as of now, made when it is asked for: nearly free where nobody asks. */
   capture(): () => StatisticsReport;
@@ -66,13 +74,13 @@ export function orNull(x: number): number | null {
 /** Memory for normalised rows, in one piece: allocating four would cost as much as normalising them. */
 export function emptyRows(rows: number, features: number): NormalizedRows {
   const values = rows * features;
-  const memory = new ArrayBuffer(8 * (2 * values + rows) + rows);
+  const memory = new ArrayBuffer(8 * (2 * values + rows) + 2 * rows);
   return {
     rows,
     features,
     raw: new Float64Array(memory, 0, values),
     z: new Float64Array(memory, 8 * values, values),
     times: new Float64Array(memory, 16 * values, rows),
-    flags: new Uint8Array(memory, 8 * (2 * values + rows), rows),
+    flags: new Uint16Array(memory, 8 * (2 * values + rows), rows),
   };
 }

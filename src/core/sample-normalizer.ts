@@ -1,3 +1,4 @@
+import { FLAG } from './flags.ts';
 import {
   emptyRows,
   type NormalizedRows,
@@ -17,6 +18,7 @@ export class SampleNormalizer implements RowNormalizer {
   readonly #standardizer: Standardizer;
   readonly #x: Float64Array;
   readonly #z: Float64Array;
+  #afterGap: boolean;
 
   constructor(standardizer: Standardizer) {
     this.#standardizer = standardizer;
@@ -24,6 +26,7 @@ export class SampleNormalizer implements RowNormalizer {
     this.pending = 0;
     this.#x = new Float64Array(this.features);
     this.#z = new Float64Array(this.features);
+    this.#afterGap = false;
   }
 
   push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined {
@@ -31,8 +34,8 @@ export class SampleNormalizer implements RowNormalizer {
     const width = this.features;
     // a lone row needs no views, and its small arrays cost less than one piece of memory
     if (rows === 1) {
-      const [z, flags] = [new Float64Array(width), new Uint8Array(1)];
-      flags[0] = this.#standardizer.step(data, z, times[0]);
+      const [z, flags] = [new Float64Array(width), new Uint16Array(1)];
+      flags[0] = this.#standardizer.step(data, z, times[0]) | this.#gap();
       return { rows, features: width, raw: data.slice(0, width), z, times: times.slice(0, 1), flags };
     }
     const out = emptyRows(rows, width);
@@ -45,10 +48,16 @@ export class SampleNormalizer implements RowNormalizer {
       out.flags[row] = this.#standardizer.step(x, z, times[row]);
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
     }
+    out.flags[0] |= this.#gap();
     return out;
   }
 
   flush(): undefined {}
+
+  cut(): undefined {
+    this.#afterGap = true;
+    this.#standardizer.cut();
+  }
 
   report(): StatisticsReport {
     return reportOf(this.#standardizer.statistic);
@@ -74,7 +83,13 @@ export class SampleNormalizer implements RowNormalizer {
   }
 
   pendingRows(): PendingRows {
-    return { data: [], times: [] };
+    return { data: [], times: [], ...(this.#afterGap && { gap: true as const }) };
+  }
+
+  #gap(): number {
+    if (!this.#afterGap) return 0;
+    this.#afterGap = false;
+    return FLAG.gap;
   }
 }
 

@@ -81,6 +81,8 @@ export class Standardizer {
   readonly clip: number;
   readonly order: Order;
   readonly #extras: Extras | null;
+  /** 1 for each feature that has had no value since the hole; null where there was none, or all have. */
+  #aged: Uint8Array | null;
 
   constructor(where: string, statistic: Statistic, options: StandardizerOptions = {}) {
     requireStandardizer(where, options);
@@ -89,6 +91,17 @@ export class Standardizer {
     this.clip = options.clip ?? Number.POSITIVE_INFINITY;
     this.order = options.order ?? 'score-then-learn';
     this.#extras = extrasOf(where, statistic, options);
+    this.#aged = null;
+  }
+
+  /**
+   * There is a hole before the next sample. Statistics by time are let age before it is scored, and if it then stands
+   * alone with them (nEff too small), it is not scored by what was before the hole.
+   */
+  cut(): void {
+    if (this.statistic.byTime !== false && !this.statistic.frozen) {
+      this.#aged = new Uint8Array(this.statistic.features).fill(1);
+    }
   }
 
   /**
@@ -97,12 +110,14 @@ export class Standardizer {
    * @param weight of the sample; only for statistics that take one
    */
   step(x: Float64Array, out: Float64Array, time: number, weight?: number): number {
+    if (this.#aged !== null) this.statistic.advance?.(time);
     if (this.order === 'score-then-learn') {
       const flags = this.score(x, out);
       this.statistic.update(x, time, weight);
       return this.#extras === null ? flags : flags | this.#withdraw(this.#extras, x, out);
     }
     this.statistic.update(x, time, weight);
+    this.#aged = null;
     return this.score(x, out);
   }
 
@@ -112,6 +127,7 @@ export class Standardizer {
       const flags = this.step(x, out, time, weight);
       return { flags, scale: this.scale(), version: this.statistic.version };
     }
+    if (this.#aged !== null) this.statistic.advance?.(time);
     const scale = this.scale();
     const { version } = this.statistic;
     let flags = this.score(x, out);
@@ -189,16 +205,21 @@ export class Standardizer {
     return flags;
   }
 
-  /** After a gap in time the statistics were ready until this sample showed how old they are. */
+  /** After a hole in time the statistics were ready until this sample showed how old they are. */
   #withdraw(extras: Extras, x: Float64Array, out: Float64Array, scale?: RowScale): number {
     const { statistic } = this;
-    if (!extras.withdraws) return 0;
+    const aged = this.#aged;
+    if (!extras.withdraws && aged === null) return 0;
     let flags = 0;
     for (let j = 0; j < statistic.features; j++) {
-      if (!isUsable(x[j]) || this.#isReady(j)) continue;
+      if (!isUsable(x[j])) continue;
+      const judged = extras.withdraws || aged?.[j] === 1;
+      if (aged !== null) aged[j] = 0;
+      if (!judged || this.#isReady(j)) continue;
       flags |= this.#scoreFeature(extras, j, x[j], false, out);
       if (scale) this.#scaleFeature(j, false, scale);
     }
+    if (aged?.every((left) => left === 0)) this.#aged = null;
     return flags;
   }
 

@@ -30,6 +30,8 @@ export interface Statistic {
    * `weight` 1 when absent; a sample of weight 0, or of one that `isWeight` refuses, is not learned.
    */
   update(row: ArrayLike<number>, time?: number, weight?: number): void;
+  /** Lets time pass without a sample, for those whose samples leave when their time is over. */
+  advance?(time: number): void;
   /** Effective number of samples behind a feature, (Σw)²/Σw². */
   nEff(feature: number): number;
   state(): StatisticState;

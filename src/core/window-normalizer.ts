@@ -1,4 +1,5 @@
 import type { BatchNorm } from './batch-norm.ts';
+import { FLAG } from './flags.ts';
 import {
   emptyRows,
   type NormalizedRows,
@@ -17,6 +18,8 @@ export class WindowNormalizer implements RowNormalizer {
   pending: number;
   readonly #data: Float64Array;
   readonly #times: Float64Array;
+  /** The first row of the window that is open, or opens next, comes after a hole. */
+  #afterGap: boolean;
 
   constructor(model: BatchNorm, size: number) {
     this.model = model;
@@ -25,6 +28,7 @@ export class WindowNormalizer implements RowNormalizer {
     this.pending = 0;
     this.#data = new Float64Array(size * model.features);
     this.#times = new Float64Array(size);
+    this.#afterGap = false;
   }
 
   push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined {
@@ -47,6 +51,12 @@ export class WindowNormalizer implements RowNormalizer {
     if (this.pending === 0) return undefined;
     const out = emptyRows(this.pending, this.features);
     this.#close(out, 0);
+    return out;
+  }
+
+  cut(): NormalizedRows | undefined {
+    const out = this.flush();
+    this.#afterGap = true;
     return out;
   }
 
@@ -88,6 +98,7 @@ export class WindowNormalizer implements RowNormalizer {
     return {
       data: Array.from(this.#data.subarray(0, this.pending * this.features), savedValue),
       times: Array.from(this.#times.subarray(0, this.pending)),
+      ...(this.#afterGap && { gap: true as const }),
     };
   }
 
@@ -104,6 +115,8 @@ export class WindowNormalizer implements RowNormalizer {
       out.z.subarray(row * width, (row + rows) * width),
       out.flags.subarray(row, row + rows),
     );
+    if (this.#afterGap) out.flags[row] |= FLAG.gap;
+    this.#afterGap = false;
     return rows;
   }
 }

@@ -75,7 +75,7 @@ export function batchNorm<S>(options: BatchNormOperatorOptions = {}): OperatorFu
     connect<Batch<S>, S | Detail<S>>(batches(source), (subscriber) => {
       let bn = model;
       let out = new Float64Array(0);
-      let flags = new Uint8Array(0);
+      let flags = new Uint16Array(0);
       return {
         next(batch) {
           bn ??= new BatchNorm({ ...norm, features: batch.names ?? batch.features });
@@ -85,7 +85,7 @@ export function batchNorm<S>(options: BatchNormOperatorOptions = {}): OperatorFu
           const { rows, samples, shape } = batch;
           if (out.length < batch.data.length) {
             out = new Float64Array(batch.data.length);
-            flags = new Uint8Array(rows);
+            flags = new Uint16Array(rows);
           }
           // a subscriber that pushes from within `next` may close another batch while this one is emitted
           const z = out;

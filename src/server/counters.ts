@@ -21,7 +21,7 @@ export class Counters {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
   }
 
-  flagged(rows: Uint8Array): void {
+  flagged(rows: Uint16Array): void {
     for (const bits of rows) {
       if (bits === 0) continue;
       for (const name of FLAG_NAMES) {

@@ -14,7 +14,7 @@ test('a block in JSON is seq, a time a row, and z', () => {
 });
 
 test('a block holds what is asked for, and says what was skipped', () => {
-  const content = { ...blockOf(11, 2).content, flags: Uint8Array.of(0, FLAG.missing | FLAG.clipped) };
+  const content = { ...blockOf(11, 2).content, flags: Uint16Array.of(0, FLAG.missing | FLAG.clipped) };
   const block = new Block(11, content, () => REPORT);
   expect(JSON.parse(textOf(block, 'include=z,raw,stats,flags', 7))).toEqual({
     ...{ type: 'next', seq: 11, t: [1_000, 1_001], z: [[1.1], [1.2]], raw: [[11], [12]] },

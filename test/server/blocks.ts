@@ -18,7 +18,7 @@ export function blockOf(seq: number, rows: number): Block {
 export function blockWith(seq: number, features: number, raw: Float64Array, z = raw, report = () => REPORT): Block {
   const rows = raw.length / features;
   const times = Float64Array.from({ length: rows }, (_, row) => 1_000 + row);
-  return new Block(seq, { rows, features, raw, z, times, flags: new Uint8Array(rows) }, report);
+  return new Block(seq, { rows, features, raw, z, times, flags: new Uint16Array(rows) }, report);
 }
 
 export function viewOf(query: string): View {
