@@ -8,9 +8,9 @@
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { machine } from './machine.ts';
 import { type Row, table, verdict } from './report.ts';
 
 const args = process.argv.slice(2);
@@ -49,20 +49,12 @@ for (const file of files) {
   rows.push(...(await run(file)));
 }
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-const cpu = cpus();
-const machine = {
-  cpu: cpu[0]?.model.trim(),
-  cores: cpu.length,
-  node: process.version,
-  date: new Date().toISOString().slice(0, 10),
-};
+const where = machine();
 if (flags.includes('--json')) {
   process.stdout.write(
-    `${JSON.stringify({ machine, rows: rows.map((row) => ({ ...row, verdict: verdict(row) })) })}\n`,
+    `${JSON.stringify({ machine: where, rows: rows.map((row) => ({ ...row, verdict: verdict(row) })) })}\n`,
   );
 } else {
   process.stdout.write(`${table(rows)}\n\n`);
-  process.stdout.write(
-    `npm run bench · ${machine.cpu}, ${machine.cores} cores, Node ${machine.node} · ${machine.date} · medians of alternating rounds\n`,
-  );
+  process.stdout.write(`npm run bench · ${where.line} · medians of alternating rounds\n`);
 }

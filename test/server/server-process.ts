@@ -4,35 +4,71 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { ServerConfigInput } from '../../src/server/index.ts';
+import { builtDist } from '../support/built-dist.ts';
+
+/** What can be asked of a server from inside. */
+export interface Answers {
+  /** What it holds after a collection: heap, and buffers beside it. */
+  memory: { heldBytes: number; rssBytes: number };
+  /** How late its timers were since it was asked last. */
+  delay: { maxMs: number; p99Ms: number };
+  /** What it told `onBug` and `onWarning`. */
+  bugs: string[];
+  warnings: string[];
+  degraded: string | null;
+  cpu: { user: number; system: number };
+}
 
 export interface ServerProcess {
   readonly url: string;
   readonly child: ChildProcess;
-  /** Sends a signal; resolves with the exit code, or the signal that ended it. */
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  /** Sends a signal; resolves when it has ended. */
   end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+  ask<Q extends keyof Answers>(question: Q): Promise<Answers[Q]>;
 }
 
-const script = fileURLToPath(new URL('../support/serve.ts', import.meta.url));
+const script = fileURLToPath(new URL('../support/serve-built.mjs', import.meta.url));
 
-/** A server in its own process, once it listens. */
-export async function startProcess(config: ServerConfigInput): Promise<ServerProcess> {
+/** A server in its own process, from the built `dist/`, once it listens. */
+export async function startProcess(
+  config: ServerConfigInput,
+  { nodeArgs = [] as readonly string[] } = {},
+): Promise<ServerProcess> {
   const given = JSON.stringify({ listen: { port: 0 }, ...config });
-  const child = spawn(process.execPath, ['--import', 'tsx', script, given], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--expose-gc', ...nodeArgs, script, builtDist(), given], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const ended = once(child, 'exit').then(([code, by]) => (code ?? by) as number | NodeJS.Signals);
   const line = await Promise.race([
     once(createInterface(child.stdout!), 'line').then(([text]) => text as string),
-    exited.then(([code]) => {
-      throw new Error(`the server ended with ${code} before it listened`);
+    ended.then((how) => {
+      throw new Error(`the server ended with ${how} before it listened`);
     }),
   ]);
+  let asked = 0;
   return {
     url: (JSON.parse(line) as { url: string }).url,
     child,
-    end: async (signal) => {
+    ended,
+    end: (signal) => {
       child.kill(signal);
-      const [code, by] = await exited;
-      return (code ?? by)!;
+      return ended;
+    },
+    ask: (question) => {
+      const id = ++asked;
+      return new Promise((resolve, reject) => {
+        const hear = (said: { id: number; answer: never }) => {
+          if (said.id !== id) return;
+          child.off('message', hear);
+          resolve(said.answer);
+        };
+        child.on('message', hear);
+        ended.then((how) => reject(new Error(`the server ended with ${how}, asked for ${question}`)));
+        child.send({ ask: question, id });
+      });
     },
   };
 }

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { FAULTS, type FaultName, titleOf } from './rows.ts';
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** The row of the fault table that this test proves, and what it has measured. */
+    fault?: FaultName;
+    seen?: string;
+    /** The 99th percentile of a bystander's latency in ms: before the fault and beside it. */
+    bystander?: { readonly aloneP99Ms: number; readonly besideP99Ms: number };
+  }
+}
+
+/** How a row is run, and where it says what it has seen. */
+export interface FaultRun {
+  /** True under `npm run faults`: at full size and for the full time; false under `npm test`, where it must be quick. */
+  readonly full: boolean;
+  /** What was measured, in a few words for the table: `gone after 11 s, 0.4 MiB held`. Every test says it, once it knows. */
+  seen(text: string): void;
+  /** How long rows took a client that the fault is no business of, before it and beside it. */
+  bystander(aloneP99Ms: number, besideP99Ms: number): void;
+}
+
+export const FULL = process.env.STREAMNORM_FAULTS === 'full';
+
+/** The test of one row of the fault table; a slow row has none under `npm test`. */
+export function fault(name: FaultName, prove: (run: FaultRun) => Promise<void>, timeoutMs = FULL ? 180_000 : 30_000) {
+  const row = FAULTS.find((each) => each.name === name)!;
+  if (row.slow && !FULL) return;
+  test(titleOf(row), { timeout: timeoutMs }, async ({ task }) => {
+    task.meta.fault = name;
+    await prove({
+      full: FULL,
+      seen: (text) => {
+        task.meta.seen = text;
+      },
+      bystander: (aloneP99Ms, besideP99Ms) => {
+        task.meta.bystander = { aloneP99Ms, besideP99Ms };
+      },
+    });
+    expect(task.meta.seen, 'what the test has measured, told by seen()').toBeTruthy();
+    expect(task.meta.seen).not.toContain('|');
+  });
+}
