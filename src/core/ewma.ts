@@ -19,6 +19,8 @@ export interface EwmaState extends StatisticState {
   /** Σw². */
   readonly weight2: number[];
   readonly mean: number[];
+  /** What `mean` rounds off; absent while that is nothing, and in states of before there was one. */
+  readonly meanLow?: number[];
   /** Σw·(x - mean)². */
   readonly m2: number[];
   readonly count: number[];
@@ -37,9 +39,10 @@ const FORMAT = 'streamnorm.ewma/1';
  *
  * The mean equals pandas `ewm(adjust=True)`, with `times` when by time, `ignore_na=True`; the biased variance S/W equals
  * `ewm(…).var(bias=True)`. nEff = W²/W2. Each feature has its own time and weights, so a missing value changes nothing.
+ * The mean is kept in two float64, as that of `Cumulative`, so that 1e9 + noise is as good as noise.
  *
  * Source: T. Finch, "Incremental calculation of weighted mean and variance", 2009; D. H. D. West, 1979.
- * Cost: one division a feature and sample, one power a row when by time; memory 7 float64 a feature.
+ * Cost: one division a feature and sample, one power a row when by time; memory 8 float64 a feature.
  *
  * @example
  * const e = new Ewma({ features: 1, alpha: 0.5 });
@@ -63,6 +66,8 @@ export class Ewma implements Statistic {
   readonly #weight: Float64Array;
   readonly #weight2: Float64Array;
   readonly #m2: Float64Array;
+  /** The mean is `mean + low`. */
+  readonly #low: Float64Array;
   readonly #time: Float64Array;
   /** What is kept of all weights at each sample when by count. */
   readonly #retain: number;
@@ -83,6 +88,7 @@ export class Ewma implements Statistic {
     this.#weight = new Float64Array(features);
     this.#weight2 = new Float64Array(features);
     this.#m2 = new Float64Array(features);
+    this.#low = new Float64Array(features);
     this.#time = new Float64Array(features).fill(Number.NaN);
     this.#retain = 'alpha' in this.rate ? 1 - this.rate.alpha : 1;
     this.#halfLifeMs = 'halfLifeMs' in this.rate ? this.rate.halfLifeMs : 0;
@@ -128,12 +134,14 @@ export class Ewma implements Statistic {
       const total = weight + added;
       this.count[j] += other.count[j];
       if (!(total > 0)) continue; // both have decayed to nothing
-      const mean = other.mean[j];
-      const delta = mean - this.mean[j];
+      const delta = other.mean[j] - this.mean[j] + (other.#low[j] - this.#low[j]);
       const [least, most] = weight > added ? [added, weight] : [weight, added];
       // never δ²·weight: with weights of any size it could overflow where the result does not
       this.#m2[j] += other.#m2[j] * decay + delta * (delta * least) * (most / total);
-      this.mean[j] = weight > added ? this.mean[j] + delta * (added / total) : mean - delta * (weight / total);
+      const base = weight > added ? this.mean[j] : other.mean[j];
+      const step = weight > added ? this.#low[j] + delta * (added / total) : other.#low[j] - delta * (weight / total);
+      this.mean[j] = base + step;
+      this.#low[j] = step - (this.mean[j] - base);
       this.#weight[j] = total;
       this.#weight2[j] += other.#weight2[j] * decay * decay;
       this.variance[j] = this.#m2[j] * (1 / total);
@@ -179,6 +187,7 @@ export class Ewma implements Statistic {
       weight: Array.from(this.#weight),
       weight2: Array.from(this.#weight2),
       mean: Array.from(this.mean),
+      ...(this.#low.some((low) => low !== 0) && { meanLow: Array.from(this.#low) }),
       m2: Array.from(this.#m2),
       count: Array.from(this.count),
       ...(this.#frozen && { frozen: true as const }),
@@ -201,6 +210,7 @@ export class Ewma implements Statistic {
     ewma.#weight.set(reader.nonNegatives('weight', features));
     ewma.#weight2.set(reader.nonNegatives('weight2', features));
     ewma.mean.set(mean);
+    if (reader.has('meanLow')) ewma.#low.set(reader.numbers('meanLow', features));
     ewma.#m2.set(reader.nonNegatives('m2', features));
     ewma.count.set(reader.nonNegatives('count', features));
     ewma.#frozen = reader.flag('frozen');
@@ -223,7 +233,10 @@ export class Ewma implements Statistic {
   /** `#add` with weight 1, written out: a call for each feature costs more than its arithmetic. */
   #updateByCount(row: ArrayLike<number>): boolean {
     const { features, mean, variance, count } = this;
-    const [weight, weight2, m2] = [this.#weight, this.#weight2, this.#m2];
+    const weight = this.#weight;
+    const weight2 = this.#weight2;
+    const m2 = this.#m2;
+    const low = this.#low;
     const retain = this.#retain;
     const retain2 = retain * retain;
     // an imported name is looked up each time, a local one is not
@@ -237,9 +250,21 @@ export class Ewma implements Statistic {
       const kept = weight[j] * retain;
       const total = kept + 1;
       const share = 1 / total;
-      const delta = x - mean[j];
-      const next = kept > 1 ? mean[j] + delta * share : x - (kept / total) * delta;
-      const squares = m2[j] * retain + delta * (x - next);
+      const centre = mean[j];
+      const delta = x - centre - low[j];
+      const part = delta * share;
+      const rest = kept * part;
+      let next: number;
+      // from the nearer end, as in `#add`
+      if (kept > 1) {
+        const step = low[j] + part;
+        next = centre + step;
+        low[j] = step - (next - centre);
+      } else {
+        next = x - rest;
+        low[j] = x - next - rest;
+      }
+      const squares = m2[j] * retain + delta * rest;
       weight[j] = total;
       weight2[j] = weight2[j] * retain2 + 1;
       mean[j] = next;
@@ -302,14 +327,18 @@ export class Ewma implements Statistic {
   #add(j: number, x: number, weight: number, decay: number): void {
     const kept = this.#weight[j] * decay;
     const total = kept + weight;
-    const delta = x - this.mean[j];
-    // from the nearer end: the mean stays between the two, or S could turn negative where almost nothing is kept
-    const mean = kept > weight ? this.mean[j] + (weight / total) * delta : x - (kept / total) * delta;
-    const m2 = this.#m2[j] * decay + weight * delta * (x - mean);
+    const delta = x - this.mean[j] - this.#low[j];
+    const rest = (kept / total) * delta;
+    // from the nearer end, so that the mean stays between the two
+    const base = kept > weight ? this.mean[j] : x;
+    const step = kept > weight ? this.#low[j] + (weight / total) * delta : -rest;
+    const mean = base + step;
+    const m2 = this.#m2[j] * decay + weight * delta * rest;
     this.count[j]++;
     this.#weight[j] = total;
     this.#weight2[j] = this.#weight2[j] * decay * decay + weight * weight;
     this.mean[j] = mean;
+    this.#low[j] = step - (mean - base);
     this.#m2[j] = m2;
     this.variance[j] = m2 * (1 / total);
   }

@@ -136,7 +136,10 @@ export function toSklearn(state: unknown, options: ToSklearnOptions = {}): strin
     feature_names_in_: names,
     with_mean: true,
     with_std: true,
-    [REST_NAME]: from.format === 'streamnorm.cumulative/1' ? { version: from.version, m2: from.m2 } : undefined,
+    [REST_NAME]:
+      from.format === 'streamnorm.cumulative/1'
+        ? { version: from.version, meanLow: from.meanLow, m2: from.m2 }
+        : undefined,
   })}\n`;
 }
 
@@ -158,10 +161,14 @@ function countsOf(value: unknown, width: number): number[] {
 }
 
 /** The state with the sums that the file carries, if they give its variances: a product loses their last bits. */
-function withSums(state: CumulativeState, variance: number[], { m2, version }: JsonObject): CumulativeState {
+function withSums(state: CumulativeState, variance: number[], { m2, meanLow, version }: JsonObject): CumulativeState {
   if (m2 === undefined) return state;
   const sums = fieldNumbers(m2, `${REST_NAME}.m2`, 'variance', state.features);
-  const carried = requireState({ ...state, m2: sums, version }) as CumulativeState;
+  const low =
+    meanLow === undefined ? undefined : fieldNumbers(meanLow, `${REST_NAME}.meanLow`, 'factor', state.features);
+  // of another mean it is not the rounding
+  const rounds = low?.every((x, j) => state.mean[j] + x === state.mean[j]);
+  const carried = requireState({ ...state, ...(rounds && { meanLow: low }), m2: sums, version }) as CumulativeState;
   return Cumulative.from(carried).variance.every((v, j) => v === variance[j]) ? carried : state;
 }
 

@@ -36,6 +36,21 @@ export function exactVariance(values: readonly number[], freedom: 0 | 1 = 0): Fr
   return { numerator: n * squares - total * total, denominator: (n * (n - BigInt(freedom))) << (2n * SMALLEST) };
 }
 
+/** Σw·x / Σw and Σw·(x - mean)² / Σw, for whole weights. */
+export function exactWeighted(
+  values: readonly number[],
+  weights: readonly bigint[],
+): { mean: Fraction; variance: Fraction } {
+  const weight = sum(weights);
+  const whole = values.map(units);
+  const total = sum(whole.map((x, i) => x * weights[i]));
+  const squares = sum(whole.map((x, i) => x * x * weights[i]));
+  return {
+    mean: { numerator: total, denominator: weight << SMALLEST },
+    variance: { numerator: weight * squares - total * total, denominator: (weight * weight) << (2n * SMALLEST) },
+  };
+}
+
 /** The float64 nearest to the fraction. */
 export function rounded({ numerator, denominator }: Fraction): number {
   if (numerator === 0n) return 0;
