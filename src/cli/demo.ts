@@ -12,7 +12,7 @@ const RECORDING = fileURLToPath(new URL('../../data/suthaharan-multi-hop.csv', i
 const ROWS_PER_SECOND = 50;
 
 /** Plays the recording that ships with the package into the demo channels over real WebSockets, for ever. */
-export function playDemo(port: number, host = '127.0.0.1', notices: Notices): Subscription {
+export function playDemo(port: number, host = '127.0.0.1', notices: Pick<Notices, 'line'>): Subscription {
   const bad = new BadLines(notices);
   const options = {
     format: 'csv' as const,

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { version } from '../server/version.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { type Host, StoppedBySignal } from './host.ts';
 import { BrokenPipe } from './output.ts';
@@ -7,7 +8,6 @@ import { addReplayCommand } from './replay-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStateCommand } from './state-command.ts';
 import { addTailCommand } from './tail-command.ts';
-import { version } from './version.ts';
 
 /**
  * Runs the command line.

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { Subscription } from 'rxjs';
-import type { RunningServer, ServerHooks } from '../server/create-server.ts';
+import type { RunningServer } from '../server/create-server.ts';
 import { portOf } from './flag-values.ts';
 import { type Host, type StopSignal, signalExitCode } from './host.ts';
 import { Notices } from './notices.ts';
-import { readConfig, type ServeFlags, serverConfig } from './serve-config.ts';
+import { readConfig, type ServeFlags, serverConfig, wantsPretty } from './serve-config.ts';
+import { jsonLog, prettyLog } from './serve-log.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
@@ -47,23 +48,22 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
   // listened to before there is a server: a signal meanwhile must not leave half of one
   const stopped = firstSignal(host);
   const { createServer } = await import('../server/create-server.ts');
-  const hooks: ServerHooks = {
-    onBug: (error) => notices.line(`a bug: ${(error as Error)?.stack ?? String(error)}`),
-    onWarning: (message) => notices.line(message),
-  };
-  const server = await createServer(config, hooks);
-  announce(server, Object.keys(config.channels ?? {}), notices);
+  const log = (wantsPretty(config) ?? host.stderr.isTTY === true) ? prettyLog(notices) : jsonLog(host.stderr);
   let demo: Subscription | undefined;
+  let server: RunningServer | undefined;
   try {
+    server = await createServer(config, { log: log.sink });
     if (flags.demo === true) {
       const { playDemo } = await import('./demo.ts');
-      demo = playDemo(server.port, config.listen?.host, notices);
+      demo = playDemo(server.port, config.listen?.host, {
+        line: (message) => log.sink({ level: 'info', event: 'demo', message, fields: {} }),
+      });
     }
-    const signal = await stopped;
-    notices.line(`${signal}: closing`);
+    await stopped;
   } finally {
     demo?.unsubscribe();
-    await server.close();
+    await server?.close();
+    await log.flushed();
   }
 }
 
@@ -77,11 +77,4 @@ function firstSignal(host: Host): Promise<StopSignal> {
       resolve(signal);
     });
   });
-}
-
-function announce(server: RunningServer, channels: readonly string[], notices: Notices): void {
-  const socket = server.url.replace(/^http/, 'ws');
-  notices.line(`ready at ${server.url}`);
-  for (const name of channels) notices.line(`channel ${name}: ${socket}/in/${name} → ${socket}/out/${name}`);
-  if (server.degraded !== undefined) notices.line(`the state cannot be kept: ${server.degraded}`);
 }

@@ -47,6 +47,12 @@ export function serverConfig(given: unknown, flags: ServeFlags): ServerConfigInp
   } as ServerConfigInput;
 }
 
+/** How the log is written, where the configuration says it; what is wrong there the server finds. */
+export function wantsPretty(config: unknown): boolean | undefined {
+  const log = isRecord(config) ? config.log : undefined;
+  return isRecord(log) && typeof log.pretty === 'boolean' ? log.pretty : undefined;
+}
+
 function merged(under: unknown, over: unknown): unknown {
   if (under === undefined) return over;
   return isRecord(under) && isRecord(over) ? { ...under, ...over } : over;

@@ -6,14 +6,14 @@ const MOST_REFUSALS = 20;
 
 /** Says on standard error what a socket does, each trouble once and not at every try. */
 export class SocketNotices {
-  readonly #notices: Notices;
+  readonly #notices: Pick<Notices, 'line'>;
   /** What was said last, and what was the matter last. */
   #trouble: string;
   #latest: string;
   #wasOpen: boolean;
   refused: number;
 
-  constructor(notices: Notices) {
+  constructor(notices: Pick<Notices, 'line'>) {
     this.#notices = notices;
     this.#trouble = '';
     this.#latest = '';

@@ -5,6 +5,8 @@ import { type ChannelConfig, channelConfig, channelErrors, channelSchema } from 
 import { durationValue } from './config/duration-value.ts';
 import { DEFAULT_LIMITS, type Limits, limitsSchema } from './config/limits.ts';
 import { listenSchema } from './config/listen.ts';
+import { logSchema } from './config/log.ts';
+import type { LogLevel } from './log.ts';
 
 export interface ServerConfig {
   readonly listen: {
@@ -15,6 +17,7 @@ export interface ServerConfig {
   };
   readonly state: { readonly dir: string; readonly everyMs: number } | undefined;
   readonly limits: Limits;
+  readonly log: { readonly level: LogLevel; readonly pretty?: boolean };
   readonly channels: ReadonlyMap<string, ChannelConfig>;
 }
 
@@ -30,6 +33,7 @@ const schema = z.strictObject({
     })
     .optional(),
   limits: limitsSchema.partial().default({}),
+  log: logSchema,
   channels: z.record(z.string(), channelSchema),
 });
 
@@ -49,11 +53,12 @@ export function parseConfig(input: unknown): ServerConfig {
     const count = `${errors.length} error${errors.length === 1 ? '' : 's'}`;
     throw new StreamnormError('CONFIG', `the config has ${count}:\n${errors.map((line) => `  ${line}`).join('\n')}`);
   }
-  const { listen, state, channels } = parsed.data;
+  const { listen, state, log, channels } = parsed.data;
   return {
     listen,
     state: state && { dir: state.dir, everyMs: durationMs('the config', 'every', state.every) },
     limits: { ...DEFAULT_LIMITS, ...parsed.data.limits },
+    log,
     channels: new Map(Object.entries(channels).map(([name, given]) => [name, channelConfig(given)])),
   };
 }

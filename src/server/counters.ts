@@ -1,5 +1,9 @@
 import { FLAG, type FlagName } from '../core/flags.ts';
 import type { ErrorCode } from '../errors.ts';
+import { Histogram } from './histogram.ts';
+
+/** Why rows are missing for a subscriber. */
+export type GapReason = 'slow' | 'history' | 'restart';
 
 /** What a channel has seen since the process began. */
 export class Counters {
@@ -16,9 +20,17 @@ export class Counters {
   skipped = 0;
   /** Subscribers cut off because they were too slow. */
   evicted = 0;
+  /** Gaps told to subscribers, by reason. */
+  readonly gaps = new Map<GapReason, number>();
+  /** How long pings sent among the rows took to be answered, in seconds. */
+  readonly staleness = new Histogram([0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10]);
 
   error(code: ErrorCode): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  gap(reason: GapReason): void {
+    this.gaps.set(reason, (this.gaps.get(reason) ?? 0) + 1);
   }
 
   flagged(rows: Uint16Array): void {
@@ -37,6 +49,7 @@ export class Counters {
       duplicates: this.duplicates,
       errors: Object.fromEntries(this.errors),
       flags: Object.fromEntries(this.flags),
+      gaps: Object.fromEntries(this.gaps),
       skipped: this.skipped,
       evicted: this.evicted,
     };

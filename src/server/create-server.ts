@@ -7,8 +7,10 @@ import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { isLoopback } from './config/listen.ts';
 import { parseConfig, type ServerConfigInput } from './config.ts';
+import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
+import { version } from './version.ts';
 
 export interface RunningServer {
   /** Where it listens, such as `http://127.0.0.1:8080`. */
@@ -25,17 +27,16 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export interface ServerHooks {
-  /** Told of exceptions in the server's own code; the socket concerned is closed with 1011. */
-  onBug?: (error: unknown) => void;
-  /** Told, in one line, of what an operator should know: a damaged checkpoint that was passed over. */
-  onWarning?: (message: string) => void;
+export interface ServerOptions {
+  /** Told of everything that an operator should know, `LOG_EVENTS`; without it the server says nothing. */
+  readonly log?: LogSink;
 }
 
 /**
  * Starts a server: producers at `/in/<channel>`, subscribers at `/out/<channel>`, the dashboard at `/`.
  *
  * @param input the configuration, as in the file of `streamnorm serve --config`
+ * @param options where its log goes
  * @returns when it listens
  * @throws StreamnormError CONFIG with every error and its path; STATE when a checkpoint cannot be used; STATE_LOCKED
  *   when another process uses the state directory; UNAVAILABLE when the port is taken
@@ -44,16 +45,17 @@ export interface ServerHooks {
  * server.url; // http://127.0.0.1:…
  * await server.close();
  */
-export async function createServer(input: ServerConfigInput, hooks: ServerHooks = {}): Promise<RunningServer> {
+export async function createServer(input: ServerConfigInput, options: ServerOptions = {}): Promise<RunningServer> {
   const config = parseConfig(input);
   const { limits, listen } = config;
   const store = config.state && (await CheckpointStore.open(config.state.dir));
+  const log = new Log(options.log ?? (() => {}), config.log.level, limits.maxLogEntriesPerMinute);
   const channels = new Map<string, Channel>();
-  const checkpointer = store && new Checkpointer(store, channels);
+  const checkpointer = store && new Checkpointer(store, channels, log);
   try {
     for (const [name, channel] of config.channels) {
       const loaded = await store?.load(name, channel.features, channel.method);
-      if (loaded?.warning !== undefined) hooks.onWarning?.(loaded.warning);
+      if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
       const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
       channels.set(name, newChannel(name, channel, limits, loaded?.checkpoint, saveNow));
     }
@@ -62,6 +64,7 @@ export async function createServer(input: ServerConfigInput, hooks: ServerHooks 
     throw error;
   }
 
+  const running = version();
   let ready = false;
   const sockets = new Sockets({
     limits,
@@ -69,20 +72,24 @@ export async function createServer(input: ServerConfigInput, hooks: ServerHooks 
     onlyLoopback: isLoopback(listen.host),
     channel: (name) => channels.get(name),
     ready: () => ready,
-    onBug: (error) => hooks.onBug?.(error),
+    log,
   });
   const http = createHttpServer({ headersTimeout: 5_000, connectionsCheckingInterval: 1_000 }, (request, response) => {
     answer(request, response, {
+      version: running,
       channels: channels.values(),
       channel: (name) => channels.get(name),
       ready,
       degraded: checkpointer?.failure,
-      connections: sockets.count,
+      peers: sockets.peers(),
       refused: sockets.refused,
-      checkpointAgeMs: checkpointer?.ageMs,
-      checkpointFailures: checkpointer?.failures ?? 0,
+      bugs: log.bugs,
+      suppressed: log.suppressed,
+      reloads: new Map(),
+      checkpoints: checkpointer,
+      maxFeatureSeries: limits.maxFeatureSeries,
     }).catch((error) => {
-      hooks.onBug?.(error);
+      log.bug(error);
       response.destroy();
     });
   });
@@ -90,7 +97,7 @@ export async function createServer(input: ServerConfigInput, hooks: ServerHooks 
     try {
       sockets.upgrade(request, stream, head);
     } catch (error) {
-      hooks.onBug?.(error);
+      log.bug(error);
       stream.destroy();
     }
   });
@@ -109,10 +116,19 @@ export async function createServer(input: ServerConfigInput, hooks: ServerHooks 
   if (config.state) await checkpointer?.start(config.state.everyMs);
   for (const channel of channels.values()) channel.start();
   ready = true;
+  const { port } = http.address() as AddressInfo;
+  const url = `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`;
+  log.write('listening', `ready at ${url}`, { url });
+  for (const channel of channels.values()) {
+    const { name, seq, epoch } = channel;
+    const [from, to] = [`${url}/in/${name}`, `${url}/out/${name}`].map((each) => each.replace(/^http/, 'ws'));
+    log.write('channel.opened', `channel ${name}: ${from} → ${to}`, { channel: name, in: from, out: to, seq, epoch });
+  }
 
   const stop = async () => {
     // the listening goes on, so that who asks is told that this server is not ready
     ready = false;
+    log.write('closing', 'closing');
     for (const channel of channels.values()) channel.drain();
     await checkpointer?.close();
     await sockets.close();
@@ -122,11 +138,12 @@ export async function createServer(input: ServerConfigInput, hooks: ServerHooks 
       http.close(resolve);
       http.closeAllConnections();
     });
+    log.write('closed', 'closed');
+    log.close();
   };
-  const { port } = http.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {
-    url: `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`,
+    url,
     port,
     get degraded() {
       return checkpointer?.failure;

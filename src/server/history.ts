@@ -31,6 +31,10 @@ export class History {
     return this.#rows;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   add(block: Block): void {
     this.#forgetEncoded();
     this.#blocks.push(block);

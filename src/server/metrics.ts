@@ -1,68 +1,154 @@
+import type { Registry } from 'prom-client';
 import type { Channel } from './channel.ts';
+import type { Histogram } from './histogram.ts';
+import { METRICS, type MetricName, type MetricType } from './metric-families.ts';
+
+/** An open WebSocket, as `/metrics` counts it. */
+export interface PeerFigures {
+  readonly role: 'in' | 'out';
+  readonly channel: Channel;
+  readonly queuedBytes: number;
+  /** Rows that have gone out and have not been sent to it. */
+  readonly lagRows: number;
+}
 
 /** What `/metrics` tells about the server itself. */
 export interface ServerFigures {
+  readonly version: string;
+  readonly ready: boolean;
+  /** Why the server cannot do all that it should. */
+  readonly degraded: string | undefined;
   readonly channels: Iterable<Channel>;
-  readonly connections: number;
+  readonly peers: Iterable<PeerFigures>;
   /** Connections refused, by HTTP status. */
   readonly refused: ReadonlyMap<number, number>;
-  readonly checkpointAgeMs: number | undefined;
-  readonly checkpointFailures: number;
+  readonly bugs: number;
+  readonly suppressed: ReadonlyMap<string, number>;
+  readonly reloads: ReadonlyMap<string, number>;
+  /** Undefined where nothing is kept. */
+  readonly checkpoints: CheckpointFigures | undefined;
+  readonly maxFeatureSeries: number;
+}
+
+export interface CheckpointFigures {
+  readonly ageMs: number;
+  readonly failures: number;
+  readonly durations: Histogram;
+}
+
+type Labels = Record<string, string | number>;
+
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  /** Where it is not the name of the family. */
+  readonly metricName?: string;
 }
 
 /** The metrics in Prometheus' text format. The library is loaded with the first scrape, so that starting stays quick. */
 export async function renderMetrics(figures: ServerFigures): Promise<{ type: string; text: string }> {
-  const { Counter, Gauge, Registry } = await import('prom-client');
+  const { Registry } = await import('prom-client');
   const registry = new Registry();
-  const registers = [registry];
-  const counter = (name: string, help: string, labelNames: string[]) =>
-    new Counter({ name: `streamnorm_${name}`, help, labelNames, registers });
-  const gauge = (name: string, help: string, labelNames: string[]) =>
-    new Gauge({ name: `streamnorm_${name}`, help, labelNames, registers });
+  for (const [name, samples] of collect(figures)) register(registry, name, samples);
+  processMetrics ??= startProcessMetrics();
+  const text = `${await registry.metrics()}\n${await (await processMetrics).metrics()}`;
+  return { type: registry.contentType, text };
+}
 
-  const messages = counter('messages_total', 'Messages of producers', ['channel']);
-  const rows = counter('rows_total', 'Rows taken from producers', ['channel']);
-  const duplicates = counter('duplicate_pushes_total', 'Pushes that had been applied before', ['channel']);
-  const errors = counter('errors_total', 'Messages refused, by code', ['channel', 'code']);
-  const flags = counter('flagged_rows_total', 'Rows normalised with a flag', ['channel', 'flag']);
-  const skipped = counter('skipped_rows_total', 'Rows left out for slow subscribers', ['channel']);
-  const evicted = counter('evicted_subscribers_total', 'Subscribers cut off for being too slow', ['channel']);
-  const seq = gauge('seq', 'Number of the last row that went out', ['channel']);
-  const pending = gauge('pending_rows', 'Rows of the open window', ['channel']);
-  const historyRows = gauge('history_rows', 'Rows kept for since', ['channel']);
-  const producers = gauge('producers', 'Connected producers', ['channel']);
-  const subscribers = gauge('subscribers', 'Connected subscribers', ['channel']);
-  const mean = gauge('mean', 'Mean of a feature', ['channel', 'feature']);
-  const std = gauge('std', 'Standard deviation of a feature', ['channel', 'feature']);
+/** Of the process, hence once in it: each further registry would observe the garbage collector and the loop again. */
+let processMetrics: Promise<Registry> | undefined;
 
+async function startProcessMetrics(): Promise<Registry> {
+  const { collectDefaultMetrics, Registry } = await import('prom-client');
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+/** Hands over values that are counted elsewhere. */
+function register(registry: Registry, name: MetricName, values: Sample[]): void {
+  const [type, help] = METRICS[name];
+  const full = `streamnorm_${name}`;
+  const metric = { name: full, get: async () => ({ name: full, help, type: type as MetricType, values }) };
+  registry.registerMetric(metric as unknown as Parameters<Registry['registerMetric']>[0]);
+}
+
+function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
+  const families = new Map<MetricName, Sample[]>();
+  for (const name of Object.keys(METRICS) as MetricName[]) families.set(name, []);
+  const add = (name: MetricName, value: number, labels: Labels = {}) => families.get(name)?.push({ labels, value });
+  const addHistogram = (name: MetricName, histogram: Histogram, labels: Labels = {}) =>
+    families.get(name)?.push(...histogramSamples(name, histogram, labels));
+
+  add('build_info', 1, { version: figures.version });
+  add('ready', Number(figures.ready));
+  add('degraded', Number(figures.degraded !== undefined));
+  for (const [status, n] of figures.refused) add('refused_connections_total', n, { status });
+  add('bugs_total', figures.bugs);
+  for (const [event, n] of figures.suppressed) add('log_entries_suppressed_total', n, { event });
+  for (const [result, n] of figures.reloads) add('config_reloads_total', n, { result });
+  if (figures.checkpoints !== undefined) {
+    add('checkpoint_age_seconds', figures.checkpoints.ageMs / 1_000);
+    add('checkpoint_failures_total', figures.checkpoints.failures);
+    addHistogram('checkpoint_duration_seconds', figures.checkpoints.durations);
+  }
+  const connections = { in: 0, out: 0 };
+  const queued = { in: new Map<Channel, number>(), out: new Map<Channel, number>() };
+  const lag = new Map<Channel, number>();
+  for (const { role, channel, queuedBytes, lagRows } of figures.peers) {
+    connections[role]++;
+    queued[role].set(channel, (queued[role].get(channel) ?? 0) + queuedBytes);
+    if (role === 'out') lag.set(channel, Math.max(lag.get(channel) ?? 0, lagRows));
+  }
+  for (const role of ['in', 'out'] as const) add('connections', connections[role], { role });
+  let seriesLeft = figures.maxFeatureSeries;
+  let leftOut = 0;
   for (const channel of figures.channels) {
-    const { name, counters, config } = channel;
-    const of = { channel: name };
-    messages.inc(of, counters.messages);
-    rows.inc(of, counters.rows);
-    duplicates.inc(of, counters.duplicates);
-    for (const [code, n] of counters.errors) errors.inc({ ...of, code }, n);
-    for (const [flag, n] of counters.flags) flags.inc({ ...of, flag }, n);
-    skipped.inc(of, counters.skipped);
-    evicted.inc(of, counters.evicted);
-    seq.set(of, channel.seq);
-    pending.set(of, channel.pending);
-    historyRows.set(of, channel.history.rows);
-    producers.set(of, channel.producerCount);
-    subscribers.set(of, channel.subscriberCount);
+    const { counters, history } = channel;
+    const of = { channel: channel.name };
+    add('messages_total', counters.messages, of);
+    add('rows_total', counters.rows, of);
+    add('duplicate_pushes_total', counters.duplicates, of);
+    for (const [code, n] of counters.errors) add('errors_total', n, { ...of, code });
+    for (const [flag, n] of counters.flags) add('flagged_rows_total', n, { ...of, flag });
+    add('seq', channel.seq, of);
+    add('pending_rows', channel.pending, of);
+    add('history_rows', history.rows, of);
+    add('history_bytes', history.bytes, of);
+    add('producers', channel.producerCount, of);
+    add('subscribers', channel.subscriberCount, of);
+    for (const role of ['in', 'out'] as const) add('queued_bytes', queued[role].get(channel) ?? 0, { ...of, role });
+    add('subscriber_lag_rows', lag.get(channel) ?? 0, of);
+    addHistogram('subscriber_staleness_seconds', counters.staleness, of);
+    add('skipped_rows_total', counters.skipped, of);
+    for (const [reason, n] of counters.gaps) add('gaps_total', n, { ...of, reason });
+    add('evicted_subscribers_total', counters.evicted, of);
     const report = channel.report();
-    config.features.forEach((feature, j) => {
-      const [m, s] = [report.mean[j], report.std[j]];
-      if (m !== null) mean.set({ ...of, feature }, m);
-      if (s !== null) std.set({ ...of, feature }, s);
-    });
+    for (const name of ['mean', 'std'] as const) {
+      channel.config.features.forEach((feature, j) => {
+        const value = report[name][j];
+        if (value === null) return;
+        if (seriesLeft-- > 0) add(name, value, { ...of, feature });
+        else leftOut++;
+      });
+    }
   }
-  gauge('connections', 'Open WebSockets', []).set(figures.connections);
-  const refused = counter('refused_connections_total', 'Connections refused before the upgrade', ['status']);
-  for (const [status, n] of figures.refused) refused.inc({ status }, n);
-  counter('checkpoint_failures_total', 'Checkpoints that could not be written', []).inc(figures.checkpointFailures);
-  if (figures.checkpointAgeMs !== undefined) {
-    gauge('checkpoint_age_seconds', 'Time since the last checkpoint', []).set(figures.checkpointAgeMs / 1_000);
+  add('feature_series_left_out', leftOut);
+  return families;
+}
+
+function histogramSamples(name: MetricName, { bounds, counts, sum }: Histogram, labels: Labels): Sample[] {
+  const full = `streamnorm_${name}`;
+  const samples: Sample[] = [];
+  let count = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    count += counts[bucket];
+    const le = bucket < bounds.length ? bounds[bucket] : '+Inf';
+    samples.push({ labels: { le, ...labels }, value: count, metricName: `${full}_bucket` });
   }
-  return { type: registry.contentType, text: await registry.metrics() };
+  samples.push(
+    { labels, value: sum, metricName: `${full}_sum` },
+    { labels, value: count, metricName: `${full}_count` },
+  );
+  return samples;
 }

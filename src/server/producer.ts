@@ -2,6 +2,7 @@ import type { RawData, WebSocket } from 'ws';
 import { StreamnormError } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
+import type { Log } from './log.ts';
 import { PerMinute } from './per-minute.ts';
 import { type PushForm, readBinaryPush, readJsonPush } from './push.ts';
 
@@ -13,11 +14,13 @@ export class Producer {
   readonly #socket: WebSocket;
   readonly #channel: Channel;
   readonly #form: PushForm;
+  readonly #log: Log;
   readonly #errors: PerMinute;
 
-  constructor(socket: WebSocket, channel: Channel, limits: Limits) {
+  constructor(socket: WebSocket, channel: Channel, limits: Limits, log: Log) {
     this.#socket = socket;
     this.#channel = channel;
+    this.#log = log;
     this.#form = { features: channel.config.features, time: channel.config.time, maxRows: limits.maxRowsPerMessage };
     this.#errors = new PerMinute(limits.maxErrorsPerMinute);
   }
@@ -41,7 +44,12 @@ export class Producer {
   }
 
   #refuse({ code, message, row }: StreamnormError): void {
-    this.#channel.counters.error(code);
+    const { name: channel, counters } = this.#channel;
+    counters.error(code);
+    // without the message of the error, which quotes what the producer sent
+    this.#log.write('message.refused', `a message to ${channel} was refused: ${code}`, {
+      ...{ channel, code, ...(row !== undefined && { row }) },
+    });
     const retry = code === 'OVERLOADED';
     this.#say({ type: 'error', code, message, row, retry });
     // a producer that sends on while the server closes does nothing wrong

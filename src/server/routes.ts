@@ -7,8 +7,6 @@ import { sendDashboardFile } from './static-files.ts';
 
 /** What the HTTP side asks of the server. */
 export interface Served extends ServerFigures {
-  readonly ready: boolean;
-  readonly degraded: string | undefined;
   channel(name: string): Channel | undefined;
 }
 

@@ -7,6 +7,8 @@ import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
 import { isLoopback } from './config/listen.ts';
 import { Liveness } from './liveness.ts';
+import type { Log } from './log.ts';
+import type { PeerFigures } from './metrics.ts';
 import { type OutboundQuery, readOutboundQuery } from './outbound-query.ts';
 import { PerMinute } from './per-minute.ts';
 import { Producer } from './producer.ts';
@@ -27,8 +29,8 @@ export interface SocketOptions {
   channel(name: string): Channel | undefined;
   /** False while starting and draining. */
   ready(): boolean;
-  /** An exception in our own code: that socket closes with 1011, the others go on. */
-  onBug(error: unknown): void;
+  /** Also of exceptions in our own code: that socket closes with 1011, the others go on. */
+  readonly log: Log;
 }
 
 /** What the path of a WebSocket says. */
@@ -51,6 +53,7 @@ export class Sockets {
   readonly #out: WebSocketServer;
   readonly #liveness: Liveness;
   readonly #subscribers: Map<WebSocket, Subscriber>;
+  readonly #producers: Map<WebSocket, Channel>;
   readonly #all: Set<WebSocket>;
   readonly #perAddress: Map<string, number>;
   readonly #snapshots: Snapshots;
@@ -79,6 +82,7 @@ export class Sockets {
     this.#out = server(limits.maxSubscriberMessageBytes);
     this.#liveness = new Liveness(limits.pingMs, limits.pongMs);
     this.#subscribers = new Map();
+    this.#producers = new Map();
     this.#all = new Set();
     this.#perAddress = new Map();
     this.#snapshots = new Snapshots();
@@ -89,8 +93,14 @@ export class Sockets {
     }, limits.heartbeatMs);
   }
 
-  get count(): number {
-    return this.#all.size;
+  /** The open sockets of channels, for the metrics. */
+  *peers(): Generator<PeerFigures> {
+    for (const [socket, channel] of this.#producers) {
+      yield { role: 'in', channel, queuedBytes: socket.bufferedAmount, lagRows: 0 };
+    }
+    for (const [socket, { channel, lagRows }] of this.#subscribers) {
+      yield { role: 'out', channel, queuedBytes: socket.bufferedAmount, lagRows };
+    }
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
@@ -99,14 +109,14 @@ export class Sockets {
     const target = targetOf(request);
     const refusal = this.#refusal(request, target);
     if (refusal !== undefined || target === undefined) {
-      this.#refuse(stream, refusal as Refusal);
+      this.#refuse(stream, refusal as Refusal, addressOf(request));
       return;
     }
     const { role, name, parameters } = target;
     const address = addressOf(request);
     const server = role === 'in' ? this.#in : this.#out;
     server.handleUpgrade(request, stream, head, (socket) => {
-      this.#track(socket, address);
+      this.#track(socket, address, role, name);
       this.#guarded(socket, () => this.#open(socket, stream, role, name, parameters));
     });
   }
@@ -142,9 +152,13 @@ export class Sockets {
   }
 
   #openProducer(socket: WebSocket, channel: Channel): void {
-    const producer = new Producer(socket, channel, this.#options.limits);
+    const producer = new Producer(socket, channel, this.#options.limits, this.#options.log);
+    this.#producers.set(socket, channel);
     channel.producerCount++;
-    socket.once('close', () => channel.producerCount--);
+    socket.once('close', () => {
+      this.#producers.delete(socket);
+      channel.producerCount--;
+    });
     socket.on('message', (data, isBinary) => this.#guarded(socket, () => producer.message(data, isBinary)));
   }
 
@@ -158,8 +172,8 @@ export class Sockets {
       this.#fail(socket, 4400, error);
       return;
     }
-    const { limits } = this.#options;
-    const subscriber = new Subscriber(socket, stream, channel, query, limits, this.#snapshots, this.#clock);
+    const { limits, log } = this.#options;
+    const subscriber = new Subscriber(socket, stream, channel, query, limits, this.#snapshots, this.#clock, log);
     const errors = new PerMinute(limits.maxErrorsPerMinute);
     this.#subscribers.set(socket, subscriber);
     channel.subscriberCount++;
@@ -179,7 +193,10 @@ export class Sockets {
     });
   }
 
-  #track(socket: WebSocket, address: string): void {
+  #track(socket: WebSocket, address: string, role: 'in' | 'out', channel: string): void {
+    const { log } = this.#options;
+    const of = { role, channel: channel.slice(0, 64), address };
+    log.write('connection.opened', `${address} connected to /${role}/${of.channel}`, of);
     this.#all.add(socket);
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#liveness.add(socket);
@@ -190,7 +207,8 @@ export class Sockets {
       // each is answered, so a flood of them fills memory where nobody reads
       if (!pings.allows()) socket.terminate();
     });
-    socket.once('close', () => {
+    socket.once('close', (code) => {
+      log.write('connection.closed', `${address} left /${role}/${of.channel}: ${code}`, { ...of, code });
       this.#all.delete(socket);
       const left = (this.#perAddress.get(address) ?? 1) - 1;
       if (left > 0) this.#perAddress.set(address, left);
@@ -232,7 +250,7 @@ export class Sockets {
     try {
       step();
     } catch (error) {
-      this.#options.onBug(error);
+      this.#options.log.bug(error);
       socket.close(1011, 'internal error');
     }
   }
@@ -242,8 +260,11 @@ export class Sockets {
     socket.close(code, closeReason(error.message));
   }
 
-  #refuse(stream: Duplex, refusal: Refusal): void {
-    const { status } = refusal;
+  #refuse(stream: Duplex, refusal: Refusal, address: string): void {
+    const { status, reason } = refusal;
+    this.#options.log.write('connection.refused', `${address} was refused with ${status}: ${reason}`, {
+      ...{ status, reason, address },
+    });
     this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
     // the other side may never close its half
     stream.end(refusalText(refusal), () => stream.destroy());

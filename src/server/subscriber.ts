@@ -4,6 +4,8 @@ import type { AliveClock } from './alive-clock.ts';
 import type { Block } from './block.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
+import type { GapReason } from './counters.ts';
+import type { Log } from './log.ts';
 import type { OutboundQuery } from './outbound-query.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -23,10 +25,11 @@ export class Subscriber {
   readonly #socket: WebSocket;
   /** What the socket writes to: whole frames may be written beside it. */
   readonly #stream: Duplex;
-  readonly #channel: Channel;
+  readonly channel: Channel;
   readonly #query: OutboundQuery;
   readonly #limits: Limits;
   readonly #clock: AliveClock;
+  readonly #log: Log;
   readonly #stopFollowing: () => void;
   /** Last row that was sent. */
   #sentSeq: number;
@@ -55,13 +58,15 @@ export class Subscriber {
     limits: Limits,
     snapshots: Snapshots,
     clock: AliveClock,
+    log: Log,
   ) {
     this.#socket = socket;
     this.#stream = stream;
-    this.#channel = channel;
+    this.channel = channel;
     this.#query = query;
     this.#limits = limits;
     this.#clock = clock;
+    this.#log = log;
     this.#sentSeq = channel.seq;
     this.#replayTo = channel.seq;
     this.#full = false;
@@ -96,8 +101,15 @@ export class Subscriber {
     this.#idle = true;
   }
 
+  /** Rows that have gone out and were not sent to it yet. */
+  get lagRows(): number {
+    return this.channel.seq - this.#sentSeq;
+  }
+
   /** A pong came: everything that was sent before its ping has been read. */
   answered(): void {
+    if (this.#probeMs !== undefined)
+      this.channel.counters.staleness.observe((this.#clock.nowMs - this.#probeMs) / 1_000);
     this.#probeMs = undefined;
     if (this.#waits === undefined) return;
     this.#wasBehind = this.#waits === 'behind';
@@ -118,7 +130,7 @@ export class Subscriber {
 
   /** Sends what the history has more, as far as the reader takes it. */
   pump(): void {
-    const { history, seq } = this.#channel;
+    const { history, seq } = this.channel;
     while (this.#sentSeq < seq && this.#takes()) {
       if (this.#mustWait()) return;
       const next = history.from(this.#sentSeq + 1);
@@ -130,11 +142,11 @@ export class Subscriber {
       const newest = history.newest as Block;
       const from = this.#sentSeq + 1;
       const skipped = newest.seq - from;
-      this.#channel.counters.skipped += skipped;
+      this.channel.counters.skipped += skipped;
       if (this.#query.onSlow === 'conflate' && !replay) {
         this.#send(newest, skipped, false);
       } else {
-        this.#say({ type: 'gap', from, to: newest.seq - 1, reason: replay ? 'history' : 'slow' });
+        this.#sayGap(from, newest.seq - 1, replay ? 'history' : 'slow');
         this.#send(newest, 0, false);
       }
     }
@@ -143,7 +155,7 @@ export class Subscriber {
   /** Finds where `since` says it was; true when it can go on from there. */
   #resume(): boolean {
     const { since } = this.#query;
-    const { epoch, seq, restoredSeq, startSeq, history } = this.#channel;
+    const { epoch, seq, restoredSeq, startSeq, history } = this.channel;
     if (since === undefined || since.epoch !== epoch) return false;
     if (since.seq > seq) {
       this.#say({
@@ -160,7 +172,7 @@ export class Subscriber {
     }
     // rows after the checkpoint died with the process before this one; their numbers are not given again
     const lost = since.seq >= restoredSeq && since.seq < startSeq;
-    this.#say({ type: 'gap', from: since.seq + 1, to: seq, reason: lost ? 'restart' : 'history' });
+    this.#sayGap(since.seq + 1, seq, lost ? 'restart' : 'history');
     return false;
   }
 
@@ -240,11 +252,20 @@ export class Subscriber {
   }
 
   #evict(): void {
-    this.#channel.counters.evicted++;
-    this.#say({ type: 'gap', from: this.#sentSeq + 1, to: this.#channel.seq, reason: 'slow' });
+    const [from, to] = [this.#sentSeq + 1, this.channel.seq];
+    this.channel.counters.evicted++;
+    this.#log.write('subscriber.evicted', `a subscriber of ${this.channel.name} was too slow at row ${from}`, {
+      ...{ channel: this.channel.name, from, to },
+    });
+    this.#sayGap(from, to, 'slow');
     this.#socket.close(1013, 'too slow');
     // a full socket would hold its buffers until the close times out
     setTimeout(() => this.#socket.terminate(), 1_000).unref();
+  }
+
+  #sayGap(from: number, to: number, reason: GapReason): void {
+    this.channel.counters.gap(reason);
+    this.#say({ type: 'gap', from, to, reason });
   }
 
   #say(message: object): void {

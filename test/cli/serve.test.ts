@@ -30,15 +30,35 @@ async function serve(...args: string[]) {
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stderr! })) {
     lines.push(line);
-    const channels = lines.filter((text) => /: channel /.test(text)).length;
+    const channels = lines.filter((text) => /: channel |"channel.opened"/.test(text)).length;
     if (channels === (args.includes('--demo') ? 2 : 1)) break;
   }
-  const url = / ready at (http:\S+)/.exec(lines.join('\n'))?.[1] ?? '';
+  const url = /ready at (http:[^\s"]+)/.exec(lines.join('\n'))?.[1] ?? '';
   return { child, over, lines, url, socketUrl: url.replace('http', 'ws') };
 }
 
-test('serve says where it is ready, with the URLs of every channel', async () => {
+test('serve logs JSON lines: time, level, event, facts, and what it means in words', async () => {
   const { child, over, lines, socketUrl, url } = await serve('--config', file('a.json', { channels: CHANNELS }));
+  const opened = { channel: 'btc', in: `${socketUrl}/in/btc`, out: `${socketUrl}/out/btc`, seq: 0 };
+  const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    { level: 'info', time, event: 'listening', url, msg: `ready at ${url}` },
+    {
+      ...{ level: 'info', time, event: 'channel.opened', ...opened, epoch: expect.any(String) },
+      msg: `channel btc: ${socketUrl}/in/btc → ${socketUrl}/out/btc`,
+    },
+  ]);
+  child.kill('SIGTERM');
+  const events = (await over).stderr
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line).event);
+  expect(events).toEqual(['listening', 'channel.opened', 'closing', 'closed']);
+});
+
+test('with log.pretty serve says the same in lines for people', async () => {
+  const config = file('a.json', { log: { pretty: true }, channels: CHANNELS });
+  const { child, over, lines, socketUrl, url } = await serve('--config', config);
   expect(lines).toEqual([
     `streamnorm serve: ready at ${url}`,
     `streamnorm serve: channel btc: ${socketUrl}/in/btc → ${socketUrl}/out/btc`,
@@ -86,7 +106,7 @@ test('a second signal ends it at once', async () => {
 
 test('serve --demo plays the recording into both channels', async () => {
   const { child, over, lines, socketUrl, url } = await serve('--demo');
-  expect(lines.slice(1).map((line) => /channel (\S+):/.exec(line)?.[1])).toEqual(['sensors', 'sensors-live']);
+  expect(lines.slice(1).map((line) => JSON.parse(line).channel)).toEqual(['sensors', 'sensors-live']);
   const rows = async (name: string) => {
     const socket = new WebSocket(`${socketUrl}/out/${name}?include=raw`);
     for (;;) {

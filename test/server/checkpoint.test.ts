@@ -170,7 +170,13 @@ test('a damaged checkpoint is put aside for the one before it, under a new epoch
   const file = join(dir, 'c.json');
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, 100));
   const server = await serve(configIn(dir));
-  expect(server.warnings).toEqual([expect.stringMatching(/^.*c\.json is damaged.*c\.json\.damaged.*is used$/)]);
+  expect(server.log.filter(({ level }) => level === 'warn')).toEqual([
+    expect.objectContaining({
+      event: 'checkpoint.damaged',
+      message: expect.stringMatching(/^.*c\.json is damaged.*c\.json\.damaged.*is used$/),
+      fields: { channel: 'c' },
+    }),
+  ]);
   const channel = server.channel('c');
   expect(channel.epoch).not.toBe('e1');
   expect(channel.seq).toBe(5);
@@ -274,6 +280,10 @@ test('a disk that fails degrades the server, which serves on and recovers', asyn
   for (const name of ['c.json.new', 'c.json.now']) rmSync(join(dir, name), { recursive: true, force: true });
   while ((await health(server)).status !== 'ok') await push(producer, rowsOf(1, 2));
   expect(server.degraded).toBeUndefined();
+  const told = server.log.filter(({ event }) => event.startsWith('checkpoint.'));
+  expect(told[0]).toMatchObject({ level: 'error', event: 'checkpoint.failed', fields: { channel: 'c' } });
+  expect(told.at(-1)).toMatchObject({ level: 'info', event: 'checkpoint.recovered' });
+  expect(told.at(-1)!.fields.failures).toBeGreaterThan(1);
 });
 
 function putInTheWay(path: string): void {

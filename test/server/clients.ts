@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { expect, onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
-import type { ChannelHandle, RunningServer, ServerConfigInput } from '../../src/server/index.ts';
+import type { ChannelHandle, LogEntry, RunningServer, ServerConfigInput } from '../../src/server/index.ts';
 import { createServer } from '../../src/server/index.ts';
 import { decodeFrame, type Frame } from '../../src/websocket/frame.ts';
 import { Arrivals } from '../websocket/arrivals.ts';
@@ -28,17 +28,13 @@ export interface Snapshot extends Said {
 
 /** A server on a free port, gone when the test is; a bug in it fails the test. */
 export async function serve(config: Partial<ServerConfigInput> & Pick<ServerConfigInput, 'channels'>) {
-  const bugs: unknown[] = [];
-  const warnings: string[] = [];
-  const server = await createServer(
-    { listen: { port: 0 }, ...config },
-    { onBug: (error) => bugs.push(error), onWarning: (message) => warnings.push(message) },
-  );
+  const log: LogEntry[] = [];
+  const server = await createServer({ listen: { port: 0 }, ...config }, { log: (entry) => log.push(entry) });
   onTestFinished(async () => {
     await server.close();
-    expect(bugs).toEqual([]);
+    expect(log.filter(({ event }) => event === 'bug')).toEqual([]);
   });
-  return Object.assign(server, { warnings });
+  return Object.assign(server, { log });
 }
 
 /** A client whose messages can be awaited: JSON parsed, frames decoded. */

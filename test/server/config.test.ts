@@ -30,6 +30,7 @@ test('a config of a channel and its features takes defaults for all else', () =>
     listen: { host: '127.0.0.1', port: 8080, insecure: false, origins: [] },
     state: undefined,
     limits: DEFAULT_LIMITS,
+    log: { level: 'info' },
     channels: new Map([
       [
         'btc',

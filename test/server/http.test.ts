@@ -5,9 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { exportState } from '../../src/exchange/export-state.ts';
 import { FORMAT_NAMES, FORMATS } from '../../src/exchange/format.ts';
-import type { RunningServer } from '../../src/server/index.ts';
 import { Client, getJson, outUrl, produce, push, rowsOf, serve, subscribe } from './clients.ts';
-import { stateDir } from './state-dir.ts';
 
 const features = ['bid', 'ask'];
 const channels = { btc: { features, size: 4 }, eth: { features: ['x'], method: 'ewma' as const, halfLife: 20 } };
@@ -68,7 +66,7 @@ describe('GET', () => {
         batch: { count: 4, mean: [3, 30], std: [Math.sqrt(3.5), Math.sqrt(350)], min: [1, 10], max: [6, 60] },
         time: expect.any(Number),
       },
-      counters: { messages: 1, rows: 5, duplicates: 0, errors: {}, flags: {}, skipped: 0, evicted: 0 },
+      counters: { messages: 1, rows: 5, duplicates: 0, errors: {}, flags: {}, skipped: 0, evicted: 0, gaps: {} },
     });
   });
 
@@ -147,77 +145,6 @@ describe('GET', () => {
   test('a path that cannot be read is 400', async () => {
     const server = await serve({ channels });
     expect((await fetch(`${server.url}/%E0%A4%A`)).status).toBe(400);
-  });
-});
-
-describe('/metrics', () => {
-  const LINE = /^(?<name>[a-z_]+)(?:\{(?<labels>[^}]*)\})? (?<value>\S+)$/;
-
-  async function metricsOf(server: RunningServer): Promise<Map<string, number>> {
-    const response = await fetch(`${server.url}/metrics`);
-    expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
-    const values = new Map<string, number>();
-    for (const line of (await response.text()).split('\n')) {
-      if (line === '' || line.startsWith('# HELP ') || line.startsWith('# TYPE ')) continue;
-      const { name, labels, value } = LINE.exec(line)?.groups ?? {};
-      expect(name, line).toMatch(/^streamnorm_/);
-      expect(Number.isFinite(Number(value)), line).toBe(true);
-      values.set(labels ? `${name}{${labels}}` : name!, Number(value));
-    }
-    return values;
-  }
-
-  test('tells what has happened, each series once, in the text format of Prometheus', async () => {
-    const server = await serve({ channels, state: { dir: stateDir() } });
-    const producer = await produce(server, 'btc');
-    await subscribe(server, 'btc');
-    await push(producer, [
-      [1, 10],
-      [2, 20],
-      [3, 30],
-      [6, null],
-      [7, 70],
-    ]);
-    producer.send('[1]');
-    await producer.find('error');
-    producer.send({ type: 'push', producer: 'test', seq: 1, x: [1, 2] });
-    await producer.find('accepted');
-    await refused(`${server.url.replace('http', 'ws')}/elsewhere`);
-    const metrics = await metricsOf(server);
-    expect(Object.fromEntries([...metrics].filter(([name]) => !name.includes('eth') && !name.includes('std')))).toEqual(
-      {
-        'streamnorm_messages_total{channel="btc"}': 3,
-        'streamnorm_rows_total{channel="btc"}': 5,
-        'streamnorm_duplicate_pushes_total{channel="btc"}': 1,
-        'streamnorm_errors_total{channel="btc",code="BAD_DIM"}': 1,
-        'streamnorm_flagged_rows_total{channel="btc",flag="missing"}': 1,
-        'streamnorm_skipped_rows_total{channel="btc"}': 0,
-        'streamnorm_evicted_subscribers_total{channel="btc"}': 0,
-        'streamnorm_seq{channel="btc"}': 4,
-        'streamnorm_pending_rows{channel="btc"}': 1,
-        'streamnorm_history_rows{channel="btc"}': 4,
-        'streamnorm_producers{channel="btc"}': 1,
-        'streamnorm_subscribers{channel="btc"}': 1,
-        'streamnorm_mean{channel="btc",feature="bid"}': expect.closeTo(0.3),
-        'streamnorm_mean{channel="btc",feature="ask"}': expect.closeTo(2),
-        streamnorm_connections: 2,
-        'streamnorm_refused_connections_total{status="404"}': 1,
-        streamnorm_checkpoint_failures_total: 0,
-        streamnorm_checkpoint_age_seconds: expect.any(Number),
-      },
-    );
-  });
-
-  test('survives features of any name', async () => {
-    const names = ['a"b', 'c\\d', 'e\nf', '{}'];
-    const server = await serve({ channels: { c: { features: names, method: 'cumulative' } } });
-    await push(await produce(server, 'c'), [
-      [1, 2, 3, 4],
-      [2, 3, 4, 5],
-    ]);
-    const text = await (await fetch(`${server.url}/metrics`)).text();
-    expect(text).toContain('streamnorm_mean{channel="c",feature="a\\"b"} 1.5\n');
-    expect(text).toContain('streamnorm_mean{channel="c",feature="e\\nf"} 3.5\n');
   });
 });
 

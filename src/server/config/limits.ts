@@ -29,6 +29,10 @@ export const DEFAULT_LIMITS = {
   pingMs: 15_000,
   pongMs: 10_000,
   heartbeatMs: 5_000,
+  /** Log entries of one event; the rest of the minute is told as a number. */
+  maxLogEntriesPerMinute: 60,
+  /** Series of /metrics that stand for single features; the rest is counted. */
+  maxFeatureSeries: 10_000,
   /** How long closing may take before sockets are torn down. */
   drainMs: 5_000,
 };
@@ -56,5 +60,7 @@ export const limitsSchema = z.strictObject({
   pingMs: ms,
   pongMs: ms,
   heartbeatMs: ms,
+  maxLogEntriesPerMinute: count,
+  maxFeatureSeries: z.number().int().min(0),
   drainMs: ms,
 } satisfies Record<keyof Limits, z.ZodType>);
