@@ -19,6 +19,9 @@ export const ERROR_CODES = {
   NO_INPUT: 'a file that was named cannot be read',
   UNAVAILABLE: 'the other side cannot be reached or refused for good',
   QUEUE_OVERFLOW: 'a bounded queue was full and its oldest entries were dropped',
+  FENCED: 'another owner of the partition has written in between',
+  LOG_GAP: 'the log or its outputs no longer hold what a checkpoint needs',
+  LOG_MISMATCH: 'the streams of the broker are not what the configuration describes',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
