@@ -78,14 +78,7 @@ export class MovingBatchStats {
    * @throws TypeError for another number of features or another rate
    */
   merge(other: MovingBatchStats): void {
-    if (other.features !== this.features) {
-      throw new TypeError(`MovingBatchStats.merge requires ${this.features} features, got ${other.features}`);
-    }
-    if (JSON.stringify(other.rate) !== JSON.stringify(this.rate)) {
-      throw new TypeError(
-        `MovingBatchStats.merge requires the same rate, got ${shown(other.rate)} beside ${shown(this.rate)}`,
-      );
-    }
+    this.requireMergeable('MovingBatchStats.merge', other);
     for (let j = 0; j < this.features; j++) {
       const means = [this.meanBatches[j], other.meanBatches[j]] as const;
       this.mean[j] = this.#merged(this.mean[j], other.mean[j], 0, means);
@@ -95,6 +88,16 @@ export class MovingBatchStats {
       this.varianceBatches[j] += other.varianceBatches[j];
     }
     this.batches += other.batches;
+  }
+
+  /** @throws TypeError for another number of features or another rate */
+  requireMergeable(where: string, other: MovingBatchStats): void {
+    if (other.features !== this.features) {
+      throw new TypeError(`${where} requires ${this.features} features, got ${other.features}`);
+    }
+    if (JSON.stringify(other.rate) !== JSON.stringify(this.rate)) {
+      throw new TypeError(`${where} requires the same rate, got ${shown(other.rate)} beside ${shown(this.rate)}`);
+    }
   }
 
   /**

@@ -145,6 +145,40 @@ export class MovingBatch implements Statistic {
     this.version++;
   }
 
+  /**
+   * Adds the batches of another shard: as if all had been seen here, exactly with a cumulative rate; with alpha they weigh
+   * alike, since their common order is not known, as `MovingBatchStats.merge` says. Any order and any tree gives the same,
+   * and one that has seen nothing changes nothing.
+   *
+   * The open batches are closed as they are, each for itself: what a batch of rows of two shards would hold would depend
+   * on the order of merging. `other` does not change.
+   *
+   * @throws TypeError for other features, another rate or other options
+   */
+  merge(other: MovingBatch): void {
+    for (const name of ['features', 'size', 'debias', 'varianceOf'] as const) {
+      if (other[name] === this[name]) continue;
+      const option = name === 'varianceOf' ? 'variance' : name;
+      throw new TypeError(`MovingBatch.merge requires ${option} ${this[name]}, got ${other[name]}`);
+    }
+    this.#moving.requireMergeable('MovingBatch.merge', other.#moving);
+    if (this.#frozen || other.#isEmpty) return;
+    const added = MovingBatch.from(other.state()).unfreeze();
+    if (this.#isEmpty) {
+      this.#reserve(added.#rows);
+      this.#pending.set(added.#pending.subarray(0, added.#rows * this.features));
+      this.#rows = added.#rows;
+    } else {
+      this.close();
+      added.close();
+    }
+    this.#total.merge(added.#total, this.#moving.meanBatches, added.#moving.meanBatches);
+    this.#moving.merge(added.#moving);
+    for (let j = 0; j < this.features; j++) this.#learned[j] += added.#learned[j];
+    this.version += added.version;
+    this.#read();
+  }
+
   /** (Σw)² / Σw² over the values learned, each weighing as its batch over the number of its values. */
   nEff(feature: number): number {
     const weight = this.#total.weight[feature];
@@ -229,6 +263,10 @@ export class MovingBatch implements Statistic {
     batch.#rows = pending.length / features;
     batch.#read();
     return batch;
+  }
+
+  get #isEmpty(): boolean {
+    return this.version === 0 && this.#rows === 0;
   }
 
   #reserve(rows: number): void {

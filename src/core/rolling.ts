@@ -179,6 +179,41 @@ export class Rolling implements Statistic {
     this.version++;
   }
 
+  /**
+   * Adds the window of another shard, for windows in time: both are brought to the newest time of the two, and the window
+   * then holds what it would hold had all samples come here, in any order and any tree. Past `maxSamples` the oldest
+   * leave, counted in `dropped`.
+   *
+   * By count it is not defined: which of two shards' samples were the last n is not known without their times.
+   *
+   * @throws TypeError for windows by count, another window or other features
+   */
+  merge(other: Rolling): void {
+    if (!this.byTime || !other.byTime) {
+      throw new TypeError(
+        "Rolling.merge requires a window in time, such as last: '30s': by count the common order of the samples is unknown",
+      );
+    }
+    const differ = (own: number, others: number, rule: string) => {
+      if (own !== others) throw new TypeError(`Rolling.merge requires ${rule}, got ${others}`);
+    };
+    differ(this.features, other.features, `${this.features} features`);
+    differ(this.#spanMs, other.#spanMs, `a window of ${this.#spanMs} ms`);
+    differ(this.#maxLength, other.#maxLength, `maxSamples ${this.#maxLength}`);
+    if (this.#frozen) return;
+    this.version += other.version;
+    this.late += other.late;
+    this.dropped += other.dropped;
+    if (other.length === 0) return;
+    const window = this.length === 0 ? other.state() : this.#joinedWindow(other);
+    this.#head = 0;
+    this.#openCount.fill(0);
+    this.#openMean.set(window.openMean);
+    this.#openLow.set(window.openLow);
+    this.#openM2.set(window.openM2);
+    this.#restore(new StateReader(window, FORMAT));
+  }
+
   nEff(feature: number): number {
     return this.count[feature];
   }
@@ -257,6 +292,36 @@ export class Rolling implements Statistic {
     rolling.#openM2.set(reader.nonNegatives('openM2', features));
     rolling.#restore(reader);
     return rolling;
+  }
+
+  /** The samples of both in the order of their times, all of them closed. */
+  #joinedWindow(other: Rolling): RollingState {
+    const [own, theirs] = [this.state(), other.state()];
+    const [ownTimes, theirTimes] = [own.times as number[], theirs.times as number[]];
+    const { features } = this;
+    const times: number[] = [];
+    const values: (number | null)[] = [];
+    const oldest = Math.max(ownTimes[this.length - 1], theirTimes[other.length - 1]) - this.#spanMs;
+    for (let i = 0, k = 0; i < this.length || k < other.length; ) {
+      const isOwn = k === other.length || ownTimes[i] <= theirTimes[k];
+      const from = isOwn ? i++ : k++;
+      const time = (isOwn ? ownTimes : theirTimes)[from];
+      if (time <= oldest) continue;
+      times.push(time);
+      for (let j = 0; j < features; j++) values.push((isOwn ? own : theirs).values[from * features + j]);
+    }
+    const excess = Math.max(0, times.length - this.#maxLength);
+    this.dropped += excess;
+    const none = new Array<number>(features).fill(0);
+    return {
+      ...own,
+      values: values.slice(excess * features),
+      times: times.slice(excess),
+      closed: times.length - excess,
+      openMean: none,
+      openLow: none,
+      openM2: none,
+    };
   }
 
   /** The window that was saved, or its newest part where this one is shorter. */

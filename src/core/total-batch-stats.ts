@@ -50,6 +50,37 @@ export class TotalBatchStats {
     }
   }
 
+  /**
+   * Adds what other batches say, given the numbers of batches behind each feature here and there. When cumulative that is
+   * exact; else all batches weigh alike, and the sums are those of as many batches as both have: see
+   * `MovingBatchStats.merge` for why.
+   */
+  merge(other: TotalBatchStats, ownBatches: ArrayLike<number>, batches: ArrayLike<number>): void {
+    for (let j = 0; j < this.features; j++) {
+      const [a, b] = [ownBatches[j], batches[j]];
+      if (b === 0) continue;
+      const n = a + b;
+      const weight = this.#weightOf(n);
+      // averages over the batches of each side
+      const of = (sum: Float64Array, others: Float64Array, power: 1 | 2) =>
+        (a === 0 ? 0 : (sum[j] / this.#weightOf(a, power)) * (a / n)) +
+        (others[j] / this.#weightOf(b, power)) * (b / n);
+      const delta = other.mean[j] - this.mean[j];
+      this.m2[j] = b === n ? other.m2[j] : weight * (of(this.m2, other.m2, 1) + delta * delta * (a / n) * (b / n));
+      this.mean[j] = a > b ? this.mean[j] + delta * (b / n) : other.mean[j] - delta * (a / n);
+      this.weight2[j] = b === n ? other.weight2[j] : this.#weightOf(n, 2) * of(this.weight2, other.weight2, 2);
+      this.weight[j] = b === n ? other.weight[j] : weight;
+    }
+  }
+
+  /** Σw, or Σw², of so many batches. */
+  #weightOf(batches: number, power: 1 | 2 = 1): number {
+    const retain = this.#retain ** power;
+    if (retain === 1) return batches;
+    // -expm1 keeps the digits that 1 - retain^batches loses where retain is nearly 1
+    return retain === 0 ? 1 : -Math.expm1(batches * Math.log(retain)) / (1 - retain);
+  }
+
   /** Unbiased; NaN until two values weigh. */
   variance(feature: number): number {
     const freedom = this.weight[feature] - this.weight2[feature] / this.weight[feature];

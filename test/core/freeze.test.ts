@@ -71,7 +71,11 @@ const batchNorm: Kind<BatchNorm> = {
 };
 
 /** The paths of a statistic that has no batches: rows, and what another has learned where it merges. */
-const plain = <S extends Freezable & Updated>(create: () => S, from: (state: unknown) => S): Kind<S> => ({
+const plain = <S extends Freezable & Updated>(
+  create: () => S,
+  from: (state: unknown) => S,
+  merges = true,
+): Kind<S> => ({
   create,
   from,
   paths: [
@@ -79,9 +83,9 @@ const plain = <S extends Freezable & Updated>(create: () => S, from: (state: unk
     (frozen, rows) => {
       const other = create();
       rows.forEach((row, i) => void other.update(row, i * 100));
-      if (frozen.merge !== undefined) frozen.merge(other);
-      else if (frozen.close !== undefined) frozen.close();
+      if (merges) frozen.merge?.(other);
       else rows.forEach((row, i) => void frozen.update(row, i));
+      frozen.close?.();
     },
   ],
 });
@@ -93,7 +97,7 @@ interface Updated {
 }
 
 const KINDS: [string, Kind<never>][] = [
-  ['Rolling by count', plain(() => new Rolling({ features: 2, last: 3 }), Rolling.from) as never],
+  ['Rolling by count', plain(() => new Rolling({ features: 2, last: 3 }), Rolling.from, false) as never],
   ['Rolling by time', plain(() => new Rolling({ features: 2, last: '1s' }), Rolling.from) as never],
   ['MinMax', plain(() => new MinMax({ features: 2 }) as never, MinMax.from as never) as never],
   ['Robust', plain(() => new Robust({ features: 2 }) as never, Robust.from as never) as never],

@@ -5,7 +5,9 @@ import { BatchSummary } from '../../src/core/batch-summary.ts';
 import { Cumulative } from '../../src/core/cumulative.ts';
 import { Ewma } from '../../src/core/ewma.ts';
 import { MinMax } from '../../src/core/min-max.ts';
+import { MovingBatch, type MovingBatchOptions } from '../../src/core/moving-batch.ts';
 import { MovingBatchStats } from '../../src/core/moving-batch-stats.ts';
+import { Rolling } from '../../src/core/rolling.ts';
 import * as index from '../../src/index.ts';
 import { readingOrNot } from '../support/arbitrary.ts';
 import { rowsOf } from '../support/batches.ts';
@@ -47,10 +49,9 @@ const features = (read: (j: number) => (number | undefined)[]) =>
     .flat()
     .map((x) => x ?? 0);
 
-function bySample(
-  make: () => (Cumulative | Ewma | MinMax) & Mergeable,
-  weighted: boolean,
-): Kind<(Cumulative | Ewma | MinMax) & Mergeable> {
+type BySample = (Cumulative | Ewma | MinMax | MovingBatch | Rolling) & Mergeable;
+
+function bySample(make: () => BySample, weighted: boolean, exact = true): Kind<BySample> {
   return {
     learned(rows) {
       const statistic = make();
@@ -58,7 +59,7 @@ function bySample(
       return statistic;
     },
     numbers: (s) => features((j) => [s.mean[j] / 1e6, s.variance[j] / 1e12, s.count[j], s.nEff(j)]),
-    exact: true,
+    exact,
   };
 }
 
@@ -104,6 +105,20 @@ const KINDS: [string, Kind<never>][] = [
   ['Ewma by time', bySample(() => new Ewma({ features: WIDTH, halfLife: '10s' }), false) as Kind<never>],
   ['Ewma by time with weights', bySample(() => new Ewma({ features: WIDTH, halfLife: '10s' }), true) as Kind<never>],
   ['MinMax', bySample(() => new MinMax({ features: WIDTH }), false) as Kind<never>],
+  ['Rolling by time', bySample(() => new Rolling({ features: WIDTH, last: '20s' }), false) as Kind<never>],
+  ...(
+    [
+      { cumulative: true },
+      { alpha: 0.1 },
+      { cumulative: true, debias: true },
+      { cumulative: true, variance: 'total' },
+      { alpha: 0.1, variance: 'total' },
+      { alpha: 1, variance: 'total' },
+    ] as MovingBatchOptions[]
+  ).map((options): [string, Kind<never>] => [
+    `MovingBatch ${JSON.stringify(options)}`,
+    bySample(() => new MovingBatch({ features: WIDTH, size: 3, ...options }), false, false) as Kind<never>,
+  ]),
   ['BatchSummary', summary as Kind<never>],
   ['BatchNorm, cumulative', batchNorm({ cumulative: true }, false) as Kind<never>],
   ['BatchNorm by alpha', batchNorm({ alpha: 0.1 }, false) as Kind<never>],
@@ -177,6 +192,113 @@ test('cumulative BatchNorms merge to one that has seen the batches of all', () =
   function tera(x: number): number {
     return x / 1e12;
   }
+});
+
+describe('MovingBatch', () => {
+  const batches = fc.array(
+    fc.array(fc.array(readingOrNot, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 5 }),
+    {
+      maxLength: 4,
+    },
+  );
+  const learnedBy = (options: MovingBatchOptions, given: readonly number[][][]) => {
+    const statistic = new MovingBatch({ features: 2, size: 9, ...options });
+    for (const rows of given) {
+      for (const values of rows) statistic.update(values);
+      statistic.close();
+    }
+    return statistic;
+  };
+
+  test.each(['within', 'total'] as const)('cumulative ones merge to one that has seen all batches: %s', (variance) => {
+    fc.assert(
+      fc.property(fc.array(batches, { minLength: 1, maxLength: 4 }), (parts) => {
+        const options = { cumulative: true, debias: true, variance };
+        const merged = parts.map((part) => learnedBy(options, part)).reduce(joined);
+        const all = learnedBy(options, parts.flat());
+        for (const j of [0, 1]) {
+          expectClose(merged.mean[j] / 1e6, all.mean[j] / 1e6, 1e-10);
+          expectClose(merged.variance[j] / 1e12, all.variance[j] / 1e12, 1e-10);
+          expectClose([merged.count[j], merged.nEff(j)], [all.count[j], all.nEff(j)], 1e-9);
+        }
+        expect(merged.version).toBe(all.version);
+      }),
+    );
+  });
+
+  test('by alpha, shards that all saw the same batch as often merge to one that saw it as often as all of them', () => {
+    const options = { alpha: 0.25, variance: 'total' as const };
+    const same = (times: number) =>
+      learnedBy(
+        options,
+        new Array<number[][]>(times).fill([
+          [1, 5],
+          [4, 9],
+          [7, 7],
+        ]),
+      );
+    const merged = [same(2), same(5), same(1)].reduce(joined);
+    const all = same(8);
+    expectClose([...merged.mean, ...merged.variance, merged.nEff(0)], [...all.mean, ...all.variance, all.nEff(0)]);
+  });
+
+  test('open batches are closed as they are, and the other one does not change', () => {
+    const open = (values: number[]) => {
+      const statistic = new MovingBatch({ features: 1, size: 4, cumulative: true, debias: true });
+      for (const x of values) statistic.update([x]);
+      return statistic;
+    };
+    const [one, other] = [open([1, 3]), open([5, 9, 10])];
+    const before = JSON.stringify(other.state());
+    one.merge(other);
+    expect(JSON.stringify(other.state())).toBe(before);
+    expect(one.state()).toMatchObject({ version: 2, pending: [], count: [5] });
+    expectClose([one.mean[0], one.variance[0]], [(2 + 8) / 2, (2 + 7) / 2]);
+  });
+
+  test('other options throw, naming them', () => {
+    const made = (options: object) => new MovingBatch({ features: 2, ...options });
+    expect(() => made({}).merge(made({ size: 9 }))).toThrow(new TypeError('MovingBatch.merge requires size 64, got 9'));
+    expect(() => made({}).merge(made({ variance: 'total', debias: true }))).toThrow(/requires debias false, got true/);
+    expect(() => made({}).merge(made({ alpha: 0.2 }))).toThrow(/^MovingBatch.merge requires the same rate/);
+    expect(() => made({}).merge(made({ features: 1 }))).toThrow('MovingBatch.merge requires features 2, got 1');
+  });
+});
+
+describe('Rolling', () => {
+  const seen = (times: readonly number[], maxSamples = 100_000) => {
+    const rolling = new Rolling({ features: 1, last: '1s', maxSamples });
+    for (const t of times) rolling.update([t], t);
+    return rolling;
+  };
+
+  test('the merged window ends at the newest time of both, and what is older has left', () => {
+    const merged = joined(seen([0, 100, 700]), seen([50, 1_060]));
+    expect(merged.state()).toMatchObject({ times: [100, 700, 1_060], values: [100, 700, 1_060], count: [3] });
+    merged.update([9], 80); // its place is in the window
+    expect(merged.state()).toMatchObject({ times: [80, 100, 700, 1_060], late: 0 });
+  });
+
+  test('past maxSamples the oldest of both leave, and are counted', () => {
+    const merged = joined(seen([10, 30, 50], 4), seen([20, 40, 60], 4));
+    expect(merged.state()).toMatchObject({ times: [30, 40, 50, 60], dropped: 2 });
+  });
+
+  test('by count it throws and says why; another window or width too', () => {
+    const byCount = () => new Rolling({ features: 1, last: 10 });
+    expect(() => byCount().merge(byCount())).toThrow(
+      new TypeError(
+        "Rolling.merge requires a window in time, such as last: '30s': by count the common order of the samples is unknown",
+      ),
+    );
+    expect(() => seen([]).merge(new Rolling({ features: 1, last: '2s' }))).toThrow(
+      'Rolling.merge requires a window of 1000 ms, got 2000',
+    );
+    expect(() => seen([]).merge(seen([], 7))).toThrow('Rolling.merge requires maxSamples 100000, got 7');
+    expect(() => seen([]).merge(new Rolling({ features: 2, last: '1s' }))).toThrow(
+      'Rolling.merge requires 1 features, got 2',
+    );
+  });
 });
 
 describe('moving averages by alpha', () => {
