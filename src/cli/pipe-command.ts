@@ -14,7 +14,7 @@ import { requireUnchanged } from './require-unchanged.ts';
 import { readStates, type SavedStates, savedForm } from './saved-state.ts';
 import { StdinChunks } from './stdin-chunks.ts';
 import { asUsage, UsageError } from './usage-error.ts';
-import { requireWritable, writeJsonFile } from './write-json-file.ts';
+import { requireWritable, writeJsonFile } from './write-file.ts';
 
 interface PipeFlags {
   format: 'csv' | 'ndjson';

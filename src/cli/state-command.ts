@@ -12,7 +12,7 @@ import { Notices } from './notices.ts';
 import { Output } from './output.ts';
 import { stateTable } from './state-table.ts';
 import { asUsage, UsageError } from './usage-error.ts';
-import { requireWritable } from './write-json-file.ts';
+import { writeFile } from './write-file.ts';
 
 interface ReadFlags extends Record<string, unknown> {
   from?: Format;
@@ -118,7 +118,7 @@ async function convertState(from: string, to: string, flags: ConvertFlags, host:
     const state = importState(bytes, { format: found, ...options.reading });
     return { state, content: exportState(state, format, options.writing) };
   });
-  await write(to, content);
+  await writeFile(to, content);
   const lost = lostBy(state, format);
   if (lost.length > 0) new Notices('state convert', host).line(`${to} does not keep ${lost.join(', ')}`);
 }
@@ -188,15 +188,5 @@ function named<T>(file: string, work: () => T): T {
   } catch (cause) {
     if (!(cause instanceof StreamnormError)) throw cause;
     throw new StreamnormError('DATA', `${file}: ${cause.message}`, { cause });
-  }
-}
-
-async function write(file: string, content: string | Uint8Array): Promise<void> {
-  await requireWritable(file);
-  const { default: writeFileAtomic } = await import('write-file-atomic');
-  try {
-    await writeFileAtomic(file, typeof content === 'string' ? content : Buffer.from(content));
-  } catch (cause) {
-    throw new StreamnormError('UNAVAILABLE', `${file} cannot be written: ${(cause as Error).message}`, { cause });
   }
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MethodOptions } from '../core/methods.ts';
 import type { PendingRows } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { newEpoch } from './new-epoch.ts';
+import { syncDirectory, writeSynced } from './replace-file.ts';
 import { StateLock } from './state-lock.ts';
 
 /** Everything of a channel that must outlive the process. */
@@ -111,21 +112,8 @@ export class CheckpointStore {
     const number = ++this.#begun;
     const file = this.#file(checkpoint.channel);
     const fresh = `${file}.new`;
-    const handle = await open(fresh, 'w');
-    try {
-      await handle.writeFile(textOf(checkpoint));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (!this.#takePlace(checkpoint.channel, number, fresh, file)) return;
-    const directory = await open(this.dir, 'r');
-    try {
-      // a rename is only on disk once its directory is
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await writeSynced(fresh, textOf(checkpoint));
+    if (this.#takePlace(checkpoint.channel, number, fresh, file)) await syncDirectory(this.dir);
   }
 
   /** `save` for the moments that cannot wait. */
@@ -137,6 +125,9 @@ export class CheckpointStore {
     try {
       writeFileSync(descriptor, textOf(checkpoint));
       fsyncSync(descriptor);
+    } catch (error) {
+      rmSync(fresh, { force: true });
+      throw error;
     } finally {
       closeSync(descriptor);
     }
