@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -48,6 +48,7 @@ const started = new Date();
 compile();
 pointDeclarationsAtJs();
 await bundleDashboard();
+await writeConfigSchema();
 const bin = join(fresh, 'cli/main.js');
 if (existsSync(bin)) chmodSync(bin, 0o755);
 takePlace();
@@ -114,6 +115,12 @@ async function bundleDashboard() {
   for (const name of names.filter((name) => /\.(html|css|svg)$/.test(name)))
     copyFileSync(join(from, name), join(to, name));
   copyFileSync(require.resolve('uplot/dist/uPlot.min.css'), join(to, 'uPlot.min.css'));
+}
+
+/** For editors, and for whoever makes configurations by program. */
+async function writeConfigSchema() {
+  const { configJsonSchema } = await import(pathToFileURL(join(fresh, 'server/config-json-schema.js')).href);
+  writeFileSync(join(fresh, 'config.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
 }
 
 /** `dist/` is dated at the start: what was saved while the build ran is newer than it. */

@@ -33,12 +33,18 @@ export function addServeCommand(program: Command, host: Host): void {
     .option('--host <host>', 'to listen on (default: 127.0.0.1)')
     .option('--demo', 'two channels fed from a recording of humidity and temperature, for ever')
     .option('--state <dir>', 'where states are kept, so that a restart loses nothing')
+    .option('--print-schema', 'prints the JSON Schema of the config, and ends')
     .option('--insecure', 'allows a host that other machines can reach: there is no authentication')
     .addHelpText('after', EXAMPLES)
     .action((flags) => runServe(flags, host));
 }
 
 async function runServe(flags: ServeFlags, host: Host): Promise<void> {
+  if (flags.printSchema === true) {
+    const { configJsonSchema } = await import('../server/config-json-schema.ts');
+    host.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+    return;
+  }
   if (flags.config === undefined && flags.demo !== true) {
     throw new UsageError('nothing to serve: give --config FILE, or --demo to see it work');
   }

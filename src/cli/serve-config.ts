@@ -10,6 +10,7 @@ export interface ServeFlags {
   readonly demo?: true;
   readonly state?: string;
   readonly insecure?: true;
+  readonly printSchema?: true;
 }
 
 /** @throws StreamnormError NO_INPUT, CONFIG when it is no JSON */

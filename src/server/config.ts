@@ -22,9 +22,10 @@ export interface ServerConfig {
 }
 
 /** The configuration as it is written: JSON, everything but the channels and their features optional. */
-export type ServerConfigInput = z.input<typeof schema>;
+export type ServerConfigInput = z.input<typeof configSchema>;
 
-const schema = z.strictObject({
+export const configSchema = z.strictObject({
+  $schema: z.string().optional().describe('where an editor finds this schema'),
   listen: listenSchema,
   state: z
     .strictObject({
@@ -43,7 +44,7 @@ const schema = z.strictObject({
  * @throws StreamnormError CONFIG whose message lists every error with its path, one a line
  */
 export function parseConfig(input: unknown): ServerConfig {
-  const parsed = schema.safeParse(input);
+  const parsed = configSchema.safeParse(input);
   // beside the schema, which passes over the content of a channel whose name it refuses
   const errors = [...channelErrors(input)];
   for (const issue of parsed.error?.issues ?? []) {

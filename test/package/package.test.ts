@@ -20,7 +20,7 @@ import { builtDist } from '../support/built-dist.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const runtimePackages = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
-const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json');
+const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'));
 
 /** A folder of somebody who installed the packed package: what it declares is there, and nothing else. */
 let consumer: string;
@@ -70,6 +70,14 @@ test.each(entries)('plain node imports %s, which exports something', (entry) => 
 test('package.json can be read through the package', () => {
   const script = `import m from '${manifest.name}/package.json' with { type: 'json' }; console.log(m.version);`;
   expect(run(process.execPath, ['--input-type=module', '-e', script]).trim()).toBe(manifest.version);
+});
+
+test('the schema of the config can be read through the package, and is the one that serve prints', () => {
+  const script = `import s from '${manifest.name}/config.schema.json' with { type: 'json' }; console.log(JSON.stringify(s));`;
+  const schema = JSON.parse(run(process.execPath, ['--input-type=module', '-e', script]));
+  expect(schema.required).toEqual(['channels']);
+  const printed = run(join(installed, manifest.bin.streamnorm), ['serve', '--print-schema']);
+  expect(JSON.parse(printed)).toEqual(schema);
 });
 
 test('the command runs and tells its version', () => {

@@ -45,7 +45,8 @@ const featureNames = z
   .array(featureName)
   .min(1)
   .max(4_096)
-  .refine((names) => new Set(names).size === names.length, 'must differ from each other');
+  .refine((names) => new Set(names).size === names.length, 'must differ from each other')
+  .meta({ uniqueItems: true });
 
 /** One channel as the configuration has it. */
 export const channelSchema = z.strictObject({
@@ -125,7 +126,8 @@ function optionErrors(method: Method, features: readonly string[], options: Meth
   return message === undefined ? [] : [[[], message]];
 }
 
-const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Names of channels; of files in the state directory, too. */
+export const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** What the core says against the channels of a configuration, beside their schema; one line an error. */
 export function* channelErrors(input: unknown): Generator<string> {
