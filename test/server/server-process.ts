@@ -12,7 +12,7 @@ export interface Answers {
   memory: { heldBytes: number; rssBytes: number };
   /** How late its timers were since it was asked last. */
   delay: { maxMs: number; p99Ms: number };
-  /** What it told `onBug` and `onWarning`. */
+  /** What it logged: bugs with their stacks, and other warnings. */
   bugs: string[];
   warnings: string[];
   degraded: string | null;

@@ -11,8 +11,10 @@ const { createServer } = await import(new URL('server/index.js', pathToFileURL(`
 const bugs = [];
 const warnings = [];
 const server = await createServer(JSON.parse(config), {
-  onBug: (error) => bugs.push(String(error?.stack ?? error)),
-  onWarning: (message) => warnings.push(message),
+  log: ({ level, event, message }) => {
+    if (event === 'bug') bugs.push(message);
+    else if (level === 'warn') warnings.push(message);
+  },
 });
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
