@@ -50,5 +50,8 @@ function openSocket(request: SocketRequest, listener: SocketListener): SocketPor
       socket.close(1000);
       end(1006, 'cut by this side');
     },
+    // A page cannot stop reading.
+    pause: () => {},
+    resume: () => {},
   };
 }

@@ -1,12 +1,13 @@
-import { Observable, type Subscription } from 'rxjs';
+import { Observable } from 'rxjs';
 import { ConnectionClosed } from './connection-closed.ts';
+import { LiveSocket, written } from './live-socket.ts';
 import type { OpeningMessage, SocketSettings } from './socket-options.ts';
 import type { SocketPort, SocketRequest, Transport } from './socket-port.ts';
 
 /** What one connection brings. */
 export type ConnectionEvent =
   /** Up, and the opening messages are written. */
-  | { readonly type: 'open'; readonly socket: SocketPort; readonly protocol: string }
+  | { readonly type: 'open'; readonly socket: LiveSocket; readonly protocol: string }
   | { readonly type: 'message'; readonly data: string | Uint8Array }
   /** The socket has room again. */
   | { readonly type: 'drained' };
@@ -17,8 +18,9 @@ const GOODBYE_MS = 1_000;
 const DRAINED: ConnectionEvent = { type: 'drained' };
 
 /**
- * One connection: `open` once the opening messages are written, then every message; it never completes, it errors
- * with `ConnectionClosed`. Unsubscribing closes the socket, at whatever stage it is. Silence for `deadlineMs` cuts it.
+ * One connection: `open` once the opening messages are written, or wait for their turn; then every message. It never
+ * completes, it errors with `ConnectionClosed`. Unsubscribing closes the socket, at whatever stage it is. Silence for
+ * `deadlineMs`, or after a heartbeat for its `answerMs`, cuts it.
  *
  * Not made of built-ins, because the deadline has to cut the socket before the error, and unsubscribing to close it.
  */
@@ -27,27 +29,18 @@ export function connect(
   settings: SocketSettings,
   request: SocketRequest,
 ): Observable<ConnectionEvent> {
-  const { deadlineMs, scheduler, open } = settings;
+  const { open } = settings;
   return new Observable((subscriber) => {
-    let socket: SocketPort | undefined;
-    let silence: Subscription | undefined;
+    let port: SocketPort | undefined;
+    let socket: LiveSocket | undefined;
     let isCut = false;
 
     const cut = (reason: string, cause?: unknown) => {
       if (isCut) return;
       // The socket reports the same end in its own words, which say less.
       isCut = true;
-      socket?.terminate();
+      port?.terminate();
       subscriber.error(new ConnectionClosed({ reason, cause }));
-    };
-    const heard = () => {
-      // Messages under way at unsubscription still come; they must not start a timer nobody stops.
-      if (deadlineMs === undefined || subscriber.closed) return;
-      silence?.unsubscribe();
-      // The second look, one turn later, hears what arrived while the program itself was too busy to listen.
-      silence = scheduler.schedule(() => {
-        silence = scheduler.schedule(() => cut(`no message for ${deadlineMs} ms`), 0);
-      }, deadlineMs);
     };
     const greet = (protocol: string, messages: unknown) => {
       if (subscriber.closed || socket === undefined) return;
@@ -55,7 +48,8 @@ export function connect(
       subscriber.next({ type: 'open', socket, protocol });
     };
     const opened = async (protocol: string) => {
-      heard();
+      if (subscriber.closed || port === undefined) return;
+      socket = new LiveSocket(port, settings, { drained: () => subscriber.next(DRAINED), dead: cut });
       try {
         const messages = typeof open === 'function' ? open() : open;
         // Waiting also for what is no promise would let messages overtake the `open` event.
@@ -66,10 +60,10 @@ export function connect(
     };
 
     try {
-      socket = transport.openSocket(request, {
+      port = transport.openSocket(request, {
         opened,
         received: (data) => {
-          heard();
+          socket?.heard();
           subscriber.next({ type: 'message', data });
         },
         drained: () => subscriber.next(DRAINED),
@@ -81,8 +75,8 @@ export function connect(
       cut('no socket could be made', cause);
     }
     return () => {
-      silence?.unsubscribe();
-      socket?.close(GOODBYE_MS);
+      socket?.stop();
+      port?.close(GOODBYE_MS);
     };
   });
 }
@@ -90,10 +84,6 @@ export function connect(
 function listed(messages: unknown): readonly OpeningMessage[] {
   if (messages === undefined || messages === null) return [];
   return Array.isArray(messages) ? messages : [messages];
-}
-
-function written(message: OpeningMessage): string | Uint8Array {
-  return typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message);
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

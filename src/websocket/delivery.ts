@@ -3,11 +3,12 @@ import { StreamnormError } from '../errors.ts';
 import type { ConnectionEvent } from './connect.ts';
 import { connections } from './connections.ts';
 import { isControl } from './control-message.ts';
+import type { LiveSocket } from './live-socket.ts';
 import { Outbox } from './outbox.ts';
 import { readMessage } from './read-message.ts';
 import type { Foreseen } from './reconnect.ts';
 import type { SocketSettings } from './socket-options.ts';
-import type { SocketPort, Transport } from './socket-port.ts';
+import type { Transport } from './socket-port.ts';
 import type { SocketStatus } from './socket-status.ts';
 import { statusReporter } from './status-reporter.ts';
 import { rowsIn, type SampleFormat, writeSample } from './write-sample.ts';
@@ -35,7 +36,7 @@ export class Delivery<S> {
   readonly #report: (event: SocketStatus) => void;
   readonly #foreseen: Foreseen;
   readonly #outbox: Outbox<S>;
-  #socket: SocketPort | undefined;
+  #socket: LiveSocket | undefined;
   #flush: Subscription | undefined;
   #completed: boolean;
   #writing: boolean;
@@ -104,6 +105,7 @@ export class Delivery<S> {
     this.#writing = true;
     const { format, highWaterBytes } = this.#settings;
     while (this.#socket?.isOpen && this.#socket.bufferedAmount <= highWaterBytes && !this.#subscriber.closed) {
+      if (!this.#socket.hasTurn) break;
       const waiting = this.#outbox.shift();
       if (waiting === undefined) break;
       try {
@@ -151,6 +153,8 @@ export class Delivery<S> {
   #read(data: string | Uint8Array): void {
     try {
       const { message } = readMessage(data, this.#settings.maxMessageBytes, {});
+      const answer = this.#settings.answer?.(message);
+      if (answer !== undefined) this.#socket?.answer(answer);
       if (!isControl(message)) return;
       if (message.type === 'bye') this.#foreseen.byeMs = message.retryAfterMs;
       if (message.type === 'error') this.#report(rejection(message));

@@ -8,6 +8,16 @@ export type Fresh<T> = T | (() => T | Promise<T>);
 /** A message to send: a string or bytes go as they are, anything else as JSON. */
 export type OpeningMessage = string | Uint8Array | object;
 
+/** Messages that keep a quiet connection alive, and show that it is. */
+export interface HeartbeatOptions {
+  /** Time between two, in ms. */
+  readonly everyMs: number;
+  /** What is sent, or a function that makes it. */
+  readonly message: OpeningMessage | (() => OpeningMessage);
+  /** Any message must come within this time in ms after one, or the connection is cut and made again. Default: none must. */
+  readonly answerMs?: number;
+}
+
 /** Options of both ends. */
 export interface SocketOptions {
   /** Sent on every connection before anything else: one message or an array of them. Default: nothing. */
@@ -24,6 +34,15 @@ export interface SocketOptions {
   readonly stableMs?: number;
   /** No message at all for this long in ms: the connection is cut and made again. Default: never. */
   readonly deadlineMs?: number;
+  /** Heartbeats of the application, for servers that want or answer them. Default: none. */
+  readonly heartbeat?: HeartbeatOptions;
+  /**
+   * Called with every message that was read (bytes as they are): what it returns is sent back, such as the pong to a
+   * ping in JSON. A throw counts the message as bad. Default: nothing is answered.
+   */
+  readonly answer?: (message: unknown) => OpeningMessage | undefined;
+  /** Most messages sent in any second, opening messages, heartbeats and answers included. Default: no limit. */
+  readonly maxSendPerSecond?: number;
   /** Most that making a connection may take in ms, `url`, `headers` and `open` included. Default 10,000. */
   readonly handshakeTimeoutMs?: number;
   /** Largest message accepted, in bytes. Default 16 MiB. Node: a larger one ends the connection. */
@@ -46,6 +65,9 @@ export interface SocketSettings {
   readonly maxDelayMs: number;
   readonly stableMs: number;
   readonly deadlineMs: number | undefined;
+  readonly heartbeat: HeartbeatOptions | undefined;
+  readonly answer: SocketOptions['answer'];
+  readonly maxSendPerSecond: number | undefined;
   readonly handshakeTimeoutMs: number;
   readonly maxMessageBytes: number;
   readonly status: ((event: SocketStatus) => void) | undefined;
@@ -60,6 +82,9 @@ const NAMES: readonly (keyof SocketOptions)[] = [
   'maxDelayMs',
   'stableMs',
   'deadlineMs',
+  'heartbeat',
+  'answer',
+  'maxSendPerSecond',
   'handshakeTimeoutMs',
   'maxMessageBytes',
   'status',
@@ -91,6 +116,7 @@ export function socketSettings(
   }
   if (typeof url !== 'function') checkedUrl(where, url);
   const { open, protocols = [], headers = {}, deadlineMs, status, scheduler = asyncScheduler } = options;
+  const { heartbeat, answer, maxSendPerSecond } = options;
   if (open === null || !['undefined', 'string', 'object', 'function'].includes(typeof open)) {
     throw mismatch(where, 'open to be a string, bytes, an object, an array of them or a function', open);
   }
@@ -104,6 +130,9 @@ export function socketSettings(
     throw mismatch(where, 'headers to be an object or a function', headers);
   }
   if (status !== undefined && typeof status !== 'function') throw mismatch(where, 'status to be a function', status);
+  if (answer !== undefined && typeof answer !== 'function') throw mismatch(where, 'answer to be a function', answer);
+  if (heartbeat !== undefined) requireHeartbeat(where, heartbeat);
+  if (maxSendPerSecond !== undefined) wholePositive(where, 'maxSendPerSecond', maxSendPerSecond);
   if (typeof scheduler?.schedule !== 'function') throw mismatch(where, 'scheduler to be a scheduler', scheduler);
 
   const ms = (name: keyof SocketOptions, byDefault: number) =>
@@ -124,11 +153,28 @@ export function socketSettings(
     maxDelayMs,
     stableMs: ms('stableMs', 5_000),
     deadlineMs: deadlineMs === undefined ? undefined : positive(where, 'deadlineMs', deadlineMs, LONGEST_MS),
+    heartbeat,
+    answer,
+    maxSendPerSecond,
     handshakeTimeoutMs: ms('handshakeTimeoutMs', 10_000),
     maxMessageBytes: wholePositive(where, 'maxMessageBytes', options.maxMessageBytes ?? 16 * 1024 * 1024),
     status,
     scheduler,
   };
+}
+
+function requireHeartbeat(where: string, heartbeat: HeartbeatOptions): void {
+  if (typeof heartbeat !== 'object' || heartbeat === null)
+    throw mismatch(where, 'heartbeat to be an object', heartbeat);
+  const { everyMs, message, answerMs, ...others } = heartbeat;
+  for (const name of Object.keys(others)) {
+    throw new TypeError(`${where} has no option 'heartbeat.${name}', only everyMs, message, answerMs`);
+  }
+  positive(where, 'heartbeat.everyMs', everyMs, LONGEST_MS);
+  if (answerMs !== undefined) positive(where, 'heartbeat.answerMs', answerMs, LONGEST_MS);
+  if (message === null || !['string', 'object', 'function'].includes(typeof message)) {
+    throw mismatch(where, 'heartbeat.message to be a string, bytes, an object or a function', message);
+  }
 }
 
 /** @throws RangeError unless 0 < value <= most */
@@ -141,9 +187,14 @@ function positive(where: string, name: string, value: unknown, most: number): nu
 
 /** @throws RangeError unless value is an integer >= 1 */
 export function wholePositive(where: string, name: string, value: unknown): number {
+  return wholeFrom(where, name, value, 1);
+}
+
+/** @throws RangeError unless value is an integer >= least */
+export function wholeFrom(where: string, name: string, value: unknown, least: number): number {
   if (typeof value !== 'number') throw mismatch(where, `${name} to be a number`, value);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`${where} requires ${name} to be an integer >= 1, got ${value}`);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${where} requires ${name} to be an integer >= ${least}, got ${value}`);
   }
   return value;
 }
@@ -171,7 +222,10 @@ export function checkedUrl(where: string, url: unknown): string {
 }
 
 function mismatch(where: string, rule: string, value: unknown): TypeError {
-  return new TypeError(
-    `${where} requires ${rule}, got ${typeof value === 'object' && value !== null ? 'an object' : String(value)}`,
-  );
+  return new TypeError(`${where} requires ${rule}, got ${shown(value)}`);
+}
+
+/** A value in a message, without what is in it. */
+export function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -8,6 +8,9 @@ export interface SocketPort {
   close(waitMs: number): void;
   /** Cuts the connection. */
   terminate(): void;
+  /** Reads no more until `resume`; what has been read comes all the same, and everything where the platform cannot. */
+  pause(): void;
+  resume(): void;
 }
 
 /** What a socket tells. `closed` comes exactly once and last, also when the socket never opened. */

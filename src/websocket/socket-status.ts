@@ -1,5 +1,8 @@
 import type { ControlMessage } from './control-message.ts';
 
+/** Numbers that did not come, came twice, too late or in disorder, or began anew. */
+export type SequenceEvent = 'gap' | 'duplicate' | 'late' | 'sorted' | 'reset';
+
 /**
  * What a socket is doing, for logs, counters and lights. `attempt` is 1 at first and counts on until a connection
  * has been up `stableMs`.
@@ -33,7 +36,18 @@ export type SocketStatus =
   | { readonly type: 'bad-message'; readonly count: number; readonly message: string; readonly error: unknown }
   /** A message of the streamnorm server that carries no rows: snapshot, heartbeat, gap, accepted, error, drift, bye. */
   | { readonly type: 'control'; readonly message: ControlMessage }
-  /** Sink only: samples were dropped because the queue was full or the sink failed; `total` so far. */
+  /** Source with `sequence`: numbers missing (`gap`), double, late, put in order or begun anew; `total` of them so far. */
+  | {
+      readonly type: 'sequence';
+      readonly what: SequenceEvent;
+      readonly seq: number;
+      readonly count: number;
+      readonly total: number;
+    }
+  /**
+   * Samples of a sink were dropped because its queue was full or it failed; messages of a source because more came while it
+   * was held than may be kept. `total` so far.
+   */
   | { readonly type: 'dropped'; readonly count: number; readonly total: number }
   /** Sink only: a sample cannot be written in the chosen format and was left out; `count` so far. */
   | { readonly type: 'bad-sample'; readonly count: number; readonly message: string; readonly error: unknown }

@@ -1,25 +1,32 @@
-import { defer, mergeMap, type Observable } from 'rxjs';
-import { StreamnormError } from '../errors.ts';
-import { connections } from './connections.ts';
-import { isControl } from './control-message.ts';
+import { mergeMap, type Observable } from 'rxjs';
+import { type FeedSettings, feed } from './feed.ts';
 import type { Frame } from './frame.ts';
-import { readMessage } from './read-message.ts';
-import type { Foreseen } from './reconnect.ts';
+import type { Hole } from './hole.ts';
 import { samplesOf } from './samples-of.ts';
+import { type SequenceOptions, sequenceSettings } from './sequence-options.ts';
 import { type SocketOptions, type SocketSettings, socketSettings, wholePositive } from './socket-options.ts';
 import type { Transport } from './socket-port.ts';
-import type { SocketStatus } from './socket-status.ts';
-import { statusReporter } from './status-reporter.ts';
 
 /** Options of `fromWebSocket`. */
 export interface FromWebSocketOptions<S> extends SocketOptions {
   /**
    * The samples of a message, any number of them: parsed JSON, or bytes and the frame they hold. A throw counts the
-   * message as bad. Default `samplesOf`.
+   * message as bad. Default `samplesOf`; `samplesBy` makes one for messages of other people's.
    */
   readonly samples?: (message: unknown, binary?: Frame) => Iterable<S>;
   /** Most samples in one message; one with more is bad as a whole. Default 10,000. */
   readonly maxRows?: number;
+  /** Numbers of the messages: duplicates are left out, disorder is sorted, and what is missing is told. Default: none. */
+  readonly sequence?: SequenceOptions;
+  /** While its last value is true nothing is emitted, and (in Node) the sender's TCP stops. Default: never. */
+  readonly hold?: Observable<boolean>;
+  /** Most bytes of messages kept while held: what was read before the socket paused, and in browsers all. Default 16 MiB. */
+  readonly maxHeldBytes?: number;
+  /**
+   * Told of every hole in the feed, before the first sample after it: a lost connection, missing numbers. A throw is an
+   * error notification. Default: nobody.
+   */
+  readonly onHole?: (hole: Hole) => void;
 }
 
 /** `fromWebSocket`, over whatever makes the sockets. */
@@ -37,12 +44,14 @@ export interface FromWebSocket {
    * stage it is. Never completes: a clean close (1000, 1001, 1012, 1013) is followed by the next connection like any
    * other, after a wait with full jitter. A wait the server asks for (`Retry-After` of HTTP 429 and 503, `bye`, 5 s for
    * 1013) comes on top. After 4410 the parameter `since` is left out of the URL. What is missed between connections is
-   * missed, unless the URL, made anew by a function, asks for it.
+   * missed, unless the URL, made anew by a function, asks for it; `onHole` is told. With `sequence` it is told exactly
+   * what is missing, and only that.
    *
    * A message that cannot be read never ends the stream: it is left out, counted and reported by `status`.
    * `null` in a row is NaN; other non-finite values are passed on.
    *
-   * Memory: one message, at most `maxMessageBytes`; nothing is queued.
+   * Memory: one message, at most `maxMessageBytes`; `sequence.reorder` messages that wait for their turn; while held
+   * `maxHeldBytes`.
    *
    * Errors with `StreamnormError` `UNAVAILABLE` (`cause.code`, `cause.status`) when the server refuses for good: close
    * code 1008, 4400, 4401, 4403, 4404 or, in Node, HTTP 401, 403, 404. Sibling: `toWebSocket`.
@@ -57,59 +66,49 @@ export interface FromWebSocket {
   <S = number[]>(url: SocketSettings['url'], options?: FromWebSocketOptions<S>): Observable<S>;
 }
 
+const OPTIONS = ['samples', 'maxRows', 'sequence', 'hold', 'maxHeldBytes', 'onHole'];
+
 /** Binds `fromWebSocket` to a way to make sockets. */
 export function sourceOver(transport: Transport): FromWebSocket {
   return <S>(url: SocketSettings['url'], options: FromWebSocketOptions<S> = {}): Observable<S> => {
-    const where = 'fromWebSocket';
-    const settings = socketSettings(where, url, options, ['samples', 'maxRows'], transport.takesHeaders);
-    const { samples = samplesOf as unknown as (message: unknown, binary?: Frame) => Iterable<S> } = options;
-    if (typeof samples !== 'function')
-      throw new TypeError(`${where} requires samples to be a function, got ${samples}`);
-    const maxRows = wholePositive(where, 'maxRows', options.maxRows ?? 10_000);
-
-    return defer(() => {
-      const report = statusReporter(settings.status);
-      const foreseen: Foreseen = { byeMs: undefined, finishing: false };
-      let badMessages = 0;
-
-      const samplesIn = (data: string | Uint8Array): readonly S[] => {
-        try {
-          const { message, frame } = readMessage(data, settings.maxMessageBytes, { maxRows });
-          if (isControl(message)) {
-            if (message.type === 'bye') foreseen.byeMs = message.retryAfterMs;
-            report({ type: 'control', message });
-          }
-          return listed(samples(message, frame), maxRows);
-        } catch (error) {
-          badMessages += 1;
-          const message = error instanceof Error ? error.message : String(error);
-          report({ type: 'bad-message', count: badMessages, message, error } satisfies SocketStatus);
-          return [];
-        }
-      };
-
-      return connections(transport, settings, report, foreseen).pipe(
-        mergeMap((event) => (event.type === 'message' ? samplesIn(event.data) : [])),
-      );
-    });
+    const settings = feedSettings('fromWebSocket', url, options, transport.takesHeaders);
+    const { onHole } = options;
+    return feed(transport, settings).pipe(
+      mergeMap((event) => {
+        if (event.type === 'samples') return event.samples;
+        onHole?.(event.hole);
+        return [];
+      }),
+    );
   };
 }
 
-/** All or nothing: an iterable that throws half-way, or never ends, must not have emitted half a message. */
-function listed<S>(samples: Iterable<S>, maxRows: number): readonly S[] {
-  if (typeof samples !== 'object' || samples === null || typeof samples[Symbol.iterator] !== 'function') {
-    throw new TypeError(`samples must return an iterable, got ${typeof samples}`);
+/**
+ * Checks the options of a source.
+ *
+ * @throws TypeError, RangeError naming function, rule and value
+ */
+export function feedSettings<S>(
+  where: string,
+  url: SocketSettings['url'],
+  options: FromWebSocketOptions<S>,
+  takesHeaders: boolean,
+): FeedSettings<S> {
+  const shared = socketSettings(where, url, options, OPTIONS, takesHeaders);
+  const { samples = samplesOf as unknown as FeedSettings<S>['samples'], sequence, hold, onHole } = options;
+  for (const [name, value] of Object.entries({ samples, onHole })) {
+    if (value !== undefined && typeof value !== 'function')
+      throw new TypeError(`${where} requires ${name} to be a function, got ${value}`);
   }
-  const list: readonly S[] = Array.isArray(samples) ? samples : firstOf(samples, maxRows + 1);
-  if (list.length > maxRows)
-    throw new StreamnormError('BAD_DIM', `the message has more than maxRows ${maxRows} samples`);
-  return list;
-}
-
-function firstOf<S>(samples: Iterable<S>, count: number): S[] {
-  const list: S[] = [];
-  for (const sample of samples) {
-    if (list.push(sample) === count) break;
+  if (hold !== undefined && typeof hold?.subscribe !== 'function') {
+    throw new TypeError(`${where} requires hold to be an Observable of true and false, got ${hold}`);
   }
-  return list;
+  return {
+    ...shared,
+    samples,
+    maxRows: wholePositive(where, 'maxRows', options.maxRows ?? 10_000),
+    sequence: sequence === undefined ? undefined : sequenceSettings(where, sequence),
+    hold,
+    maxHeldBytes: wholePositive(where, 'maxHeldBytes', options.maxHeldBytes ?? 16 * 1024 * 1024),
+  };
 }

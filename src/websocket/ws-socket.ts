@@ -51,5 +51,7 @@ function openSocket(request: SocketRequest, listener: SocketListener): SocketPor
       cut = setTimeout(() => socket.terminate(), waitMs);
     },
     terminate: () => socket.terminate(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
   };
 }
