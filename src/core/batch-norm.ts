@@ -1,3 +1,4 @@
+import { batchKernel } from './batch-kernel.ts';
 import { BatchSummary } from './batch-summary.ts';
 import { isConstantFeature } from './constant-feature.ts';
 import { FLAG } from './flags.ts';
@@ -349,7 +350,8 @@ export class BatchNorm {
       if (this.renorm !== null) this.#correct(j, mean[j], variance, this.renorm);
     }
     this.#move(summary);
-    this.#normalize(batch, out, flags);
+    // a part of a batch may lack what the whole has
+    if (whole !== undefined || !this.#normalizeAtOnce(batch, out, flags)) this.#normalize(batch, out, flags);
   }
 
   /** `transform` into memory of the caller; with `missing: 'dropRow'` such rows are NaN, flagged `missing`. */
@@ -421,6 +423,26 @@ export class BatchNorm {
     this.#invStd[j] = 1 / Math.sqrt(variance + this.eps);
     this.#shift[j] = 0;
     this.#featureFlags[j] = isConstantFeature(variance, mean, count) ? FLAG.constant : 0;
+  }
+
+  /** `#normalize` of a batch by its own statistics, where these say that no value is missing or clipped; else false. */
+  #normalizeAtOnce(batch: Rows, out: Float64Array, flags: Uint8Array | Uint16Array | undefined): boolean {
+    const { rows, features } = batch;
+    const kernel = batchKernel(rows, features);
+    if (kernel === undefined) return false;
+    const { count, min, max } = this.batch;
+    const invStd = this.#invStd.slice();
+    let all = 0;
+    for (let j = 0; j < features; j++) {
+      if (this.#isFlat(j)) invStd[j] = 0;
+      const z = (x: number) => Math.abs((x - this.#mean[j]) * invStd[j] + this.#shift[j]);
+      if (count[j] !== rows || !(z(min[j]) <= this.clip && z(max[j]) <= this.clip)) return false;
+      all |= this.#featureFlags[j];
+    }
+    const { weight, bias } = this;
+    kernel.scale(batch, out, { mean: this.#mean, invStd, shift: this.#shift, weight, bias });
+    flags?.fill(all, 0, rows);
+    return true;
   }
 
   #normalize(batch: Rows, out: Float64Array, flags: Uint8Array | Uint16Array | undefined): void {

@@ -1,3 +1,4 @@
+import { batchKernel } from './batch-kernel.ts';
 import { exactSum } from './exact-sum.ts';
 import type { Rows } from './rows.ts';
 import { StateReader, type StatisticState } from './state.ts';
@@ -70,7 +71,11 @@ export class BatchSummary {
   /** Replaces the content by the summary of `batch`. */
   of(batch: Rows): this {
     this.rows = batch.rows;
-    for (let j = 0; j < this.features; j++) this.#column(batch.data, batch.rows, j);
+    const kernel = batchKernel(batch.rows, this.features);
+    kernel?.sum(batch);
+    for (let j = 0; j < this.features; j++) {
+      if (kernel?.column(this, j) !== true) this.#column(batch.data, batch.rows, j);
+    }
     return this;
   }
 
