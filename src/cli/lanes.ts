@@ -1,9 +1,9 @@
 import { createNormalizer, type Method, type MethodOptions, type SavedNumbers } from '../core/methods.ts';
+import { OpenWindows } from '../core/open-windows.ts';
 import type { NormalizedRows, RowNormalizer } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { textOfBytes } from './bytes-text.ts';
-import { OpenWindows } from './open-windows.ts';
 import type { RowQueue } from './row-queue.ts';
 import { asUsage } from './usage-error.ts';
 

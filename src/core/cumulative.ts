@@ -1,7 +1,7 @@
 import type { BatchMoments } from './moving-batch-stats.ts';
 import { requireKnown, requirePositiveInteger } from './parameter.ts';
 import { StateReader, type StatisticState } from './state.ts';
-import type { Statistic, StatisticFactory } from './statistic.ts';
+import type { Statistic, StatisticFactory, StatisticNumbers } from './statistic.ts';
 import { isWeight, MAX_MAGNITUDE, magnitudeLimit } from './usable.ts';
 
 export interface CumulativeState extends StatisticState {
@@ -196,12 +196,29 @@ export class Cumulative implements Statistic {
       };
     }
     cumulative.#frozen = reader.flag('frozen');
-    const weight = cumulative.#weights?.sum ?? cumulative.count;
-    for (let j = 0; j < features; j++) {
-      // with the roundings of `update`
-      cumulative.variance[j] = weight[j] > 0 ? cumulative.#m2[j] * (1 / weight[j]) : 0;
-    }
+    cumulative.#deriveVariance();
     return cumulative;
+  }
+
+  /** Undefined once a sample had a weight: then there are more. */
+  numbers(): StatisticNumbers | undefined {
+    if (this.#weights !== null) return undefined;
+    return {
+      alike: [this.count],
+      each: [this.mean, this.#low, this.#m2],
+      recall: (version) => {
+        this.version = version;
+        this.#deriveVariance();
+      },
+    };
+  }
+
+  /** With the roundings of `update`. */
+  #deriveVariance(): void {
+    const weight = this.#weights?.sum ?? this.count;
+    for (let j = 0; j < this.features; j++) {
+      this.variance[j] = weight[j] > 0 ? this.#m2[j] * (1 / weight[j]) : 0;
+    }
   }
 
   #updateWeighted(row: ArrayLike<number>, weight: number): void {
@@ -251,5 +268,11 @@ export class Cumulative implements Statistic {
  * @example of(1, 2, 3, 4, 10).pipe(normalize(cumulative(), { eps: 0 })) // NaN NaN 3 2.449… 6.708…
  */
 export function cumulative<S = unknown>(): StatisticFactory<S> {
-  return { kind: 'cumulative', create: (features) => new Cumulative({ features }), weighted: true };
+  return {
+    kind: 'cumulative',
+    create: (features) => new Cumulative({ features }),
+    weighted: true,
+    settings: {},
+    restore: Cumulative.from,
+  };
 }

@@ -2,7 +2,7 @@ import type { Duration } from './duration.ts';
 import { requireFunction, requireKnown, requirePositiveInteger } from './parameter.ts';
 import { RATE_OPTIONS, type Rate, type RateOptions, rateOf } from './rate.ts';
 import { StateReader, type StatisticState } from './state.ts';
-import type { Statistic, StatisticFactory } from './statistic.ts';
+import type { Statistic, StatisticFactory, StatisticNumbers } from './statistic.ts';
 import { isWeight, MAX_MAGNITUDE, magnitudeLimit } from './usable.ts';
 
 export interface EwmaState extends StatisticState {
@@ -223,11 +223,27 @@ export class Ewma implements Statistic {
         return value.map((t) => t ?? Number.NaN);
       }),
     );
-    for (let j = 0; j < features; j++) {
-      // with the roundings of `update`
-      ewma.variance[j] = ewma.#weight[j] > 0 ? ewma.#m2[j] * (1 / ewma.#weight[j]) : 0;
-    }
+    ewma.#deriveVariance();
     return ewma;
+  }
+
+  numbers(): StatisticNumbers {
+    return {
+      // by count there are no times
+      alike: [this.#weight, this.#weight2, this.count, ...(this.byTime ? [this.#time] : [])],
+      each: [this.mean, this.#low, this.#m2],
+      recall: (version) => {
+        this.version = version;
+        this.#deriveVariance();
+      },
+    };
+  }
+
+  /** With the roundings of `update`. */
+  #deriveVariance(): void {
+    for (let j = 0; j < this.features; j++) {
+      this.variance[j] = this.#weight[j] > 0 ? this.#m2[j] * (1 / this.#weight[j]) : 0;
+    }
   }
 
   /** `#add` with weight 1, written out: a call for each feature costs more than its arithmetic. */
@@ -360,5 +376,12 @@ export function ewma<S = unknown>(options: EwmaOptions<S> = {}): StatisticFactor
   const { timeOf, ...rate } = options;
   rateOf('ewma', rate);
   if (timeOf !== undefined) requireFunction('ewma', 'timeOf', timeOf);
-  return { kind: 'ewma', create: (features) => new Ewma({ features, ...rate }), weighted: true, timeOf };
+  return {
+    kind: 'ewma',
+    create: (features) => new Ewma({ features, ...rate }),
+    weighted: true,
+    settings: rate,
+    restore: Ewma.from,
+    timeOf,
+  };
 }

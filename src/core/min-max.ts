@@ -1,6 +1,6 @@
 import { requireKnown, requirePositiveInteger } from './parameter.ts';
 import { StateReader, type StatisticState } from './state.ts';
-import type { Statistic, StatisticFactory } from './statistic.ts';
+import type { Statistic, StatisticFactory, StatisticNumbers } from './statistic.ts';
 import { isUsable, MAX_MAGNITUDE } from './usable.ts';
 
 export interface MinMaxState extends StatisticState {
@@ -156,6 +156,19 @@ export class MinMax implements Statistic {
     return minMax;
   }
 
+  numbers(): StatisticNumbers {
+    return {
+      alike: [this.count],
+      each: [this.min, this.max],
+      recall: (version) => {
+        this.version = version;
+        this.mean.fill(0);
+        this.variance.fill(0);
+        for (let j = 0; j < this.features; j++) if (this.count[j] > 0) this.#stretch(j, this.min[j], this.max[j]);
+      },
+    };
+  }
+
   #stretch(j: number, low: number, high: number): void {
     if (low < this.min[j]) this.min[j] = low;
     if (high > this.max[j]) this.max[j] = high;
@@ -171,5 +184,5 @@ export class MinMax implements Statistic {
  * @example of(0, 10, 5, 20).pipe(normalize(minMax(), { eps: 0 })) // NaN NaN 0.5 2
  */
 export function minMax<S = unknown>(): StatisticFactory<S> {
-  return { kind: 'minMax', create: (features) => new MinMax({ features }) };
+  return { kind: 'minMax', create: (features) => new MinMax({ features }), settings: {}, restore: MinMax.from };
 }

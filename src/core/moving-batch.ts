@@ -311,7 +311,12 @@ const OPTIONS = [...RATE_OPTIONS, 'size', 'debias', 'variance', 'momentum'] as c
 export function movingBatch<S = unknown>(options: MovingBatchOptions = {}): StatisticFactory<S> {
   requireKnown('movingBatch', options, OPTIONS);
   checked('movingBatch', options);
-  return { kind: 'movingBatch', create: (features) => new MovingBatch({ features, ...options }) };
+  return {
+    kind: 'movingBatch',
+    create: (features) => new MovingBatch({ features, ...options }),
+    settings: options,
+    restore: MovingBatch.from,
+  };
 }
 
 function checked(where: string, options: MovingBatchOptions) {

@@ -285,7 +285,13 @@ export function robust<S = unknown>(
   const { timeOf, ...rest } = options;
   checked('robust', rest);
   if (timeOf !== undefined) requireFunction('robust', 'timeOf', timeOf);
-  return { kind: 'robust', create: (features) => new Robust({ features, ...rest }), timeOf };
+  return {
+    kind: 'robust',
+    create: (features) => new Robust({ features, ...rest }),
+    settings: rest,
+    restore: Robust.from,
+    timeOf,
+  };
 }
 
 function checked(where: string, options: RobustOptions): { rate: Rate; unitVariance: boolean } {

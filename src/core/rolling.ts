@@ -552,7 +552,13 @@ export function rolling<S = unknown>(
   const { timeOf, ...window } = options;
   windowOf('rolling', window);
   if (timeOf !== undefined) requireFunction('rolling', 'timeOf', timeOf);
-  return { kind: 'rolling', create: (features) => new Rolling({ features, ...window }), timeOf };
+  return {
+    kind: 'rolling',
+    create: (features) => new Rolling({ features, ...window }),
+    settings: window,
+    restore: Rolling.from,
+    timeOf,
+  };
 }
 
 function windowOf(where: string, { last, maxSamples }: RollingOptions): { spanMs: number; maxLength: number } {

@@ -12,6 +12,8 @@ export interface NormalizedRows {
   readonly times: Float64Array;
   /** Bits of `FLAG`, one entry a row. */
   readonly flags: Uint16Array;
+  /** Key of each row, where each key has statistics of its own. */
+  readonly keys?: readonly string[];
 }
 
 /** Where the statistics stand; null for what is not known yet. */

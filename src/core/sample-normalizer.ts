@@ -15,13 +15,13 @@ import type { Statistic } from './statistic.ts';
 export class SampleNormalizer implements RowNormalizer {
   readonly features: number;
   readonly pending: number;
-  readonly #standardizer: Standardizer;
+  readonly standardizer: Standardizer;
   readonly #x: Float64Array;
   readonly #z: Float64Array;
   #afterGap: boolean;
 
   constructor(standardizer: Standardizer) {
-    this.#standardizer = standardizer;
+    this.standardizer = standardizer;
     this.features = standardizer.statistic.features;
     this.pending = 0;
     this.#x = new Float64Array(this.features);
@@ -35,7 +35,7 @@ export class SampleNormalizer implements RowNormalizer {
     // a lone row needs no views, and its small arrays cost less than one piece of memory
     if (rows === 1) {
       const [z, flags] = [new Float64Array(width), new Uint16Array(1)];
-      flags[0] = this.#standardizer.step(data, z, times[0]) | this.#gap();
+      flags[0] = this.standardizer.step(data, z, times[0]) | this.#gap();
       return { rows, features: width, raw: data.slice(0, width), z, times: times.slice(0, 1), flags };
     }
     const out = emptyRows(rows, width);
@@ -45,7 +45,7 @@ export class SampleNormalizer implements RowNormalizer {
     const [x, z] = [this.#x, this.#z];
     for (let row = 0, from = 0; row < rows; row++, from += width) {
       for (let j = 0; j < width; j++) x[j] = data[from + j];
-      out.flags[row] = this.#standardizer.step(x, z, times[row]);
+      out.flags[row] = this.standardizer.step(x, z, times[row]);
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
     }
     out.flags[0] |= this.#gap();
@@ -56,15 +56,15 @@ export class SampleNormalizer implements RowNormalizer {
 
   cut(): undefined {
     this.#afterGap = true;
-    this.#standardizer.cut();
+    this.standardizer.cut();
   }
 
   report(): StatisticsReport {
-    return reportOf(this.#standardizer.statistic);
+    return reportOf(this.standardizer.statistic);
   }
 
   capture(): () => StatisticsReport {
-    const { features, mean, variance, count, version } = this.#standardizer.statistic;
+    const { features, mean, variance, count, version } = this.standardizer.statistic;
     // one plain array: a copy of each would be nine objects, kept for every row of a history
     const kept = new Array<number>(3 * features);
     for (let j = 0, i = 0; j < features; j++) {
@@ -79,7 +79,7 @@ export class SampleNormalizer implements RowNormalizer {
   }
 
   state(): StatisticState {
-    return this.#standardizer.statistic.state();
+    return this.standardizer.statistic.state();
   }
 
   pendingRows(): PendingRows {
@@ -93,7 +93,8 @@ export class SampleNormalizer implements RowNormalizer {
   }
 }
 
-function reportOf({
+/** What statistics say of themselves. */
+export function reportOf({
   mean,
   variance,
   count,

@@ -76,13 +76,14 @@ interface Extras {
  * no spread. `'hold'`, `'dropRow'` and `'error'` are left to whoever feeds it: here the first two are NaN, flagged.
  */
 export class Standardizer {
-  readonly statistic: Statistic;
+  /** May be put in place of another of the same kind and width: keys take turns in one of these. */
+  statistic: Statistic;
   readonly eps: number;
   readonly clip: number;
   readonly order: Order;
   readonly #extras: Extras | null;
-  /** 1 for each feature that has had no value since the hole; null where there was none, or all have. */
-  #aged: Uint8Array | null;
+  /** 1 for each feature that has had no value since the hole; null where there was none, or all have. As `statistic`. */
+  aged: Uint8Array | null;
 
   constructor(where: string, statistic: Statistic, options: StandardizerOptions = {}) {
     requireStandardizer(where, options);
@@ -91,7 +92,7 @@ export class Standardizer {
     this.clip = options.clip ?? Number.POSITIVE_INFINITY;
     this.order = options.order ?? 'score-then-learn';
     this.#extras = extrasOf(where, statistic, options);
-    this.#aged = null;
+    this.aged = null;
   }
 
   /**
@@ -100,7 +101,7 @@ export class Standardizer {
    */
   cut(): void {
     if (this.statistic.byTime !== false && !this.statistic.frozen) {
-      this.#aged = new Uint8Array(this.statistic.features).fill(1);
+      this.aged = new Uint8Array(this.statistic.features).fill(1);
     }
   }
 
@@ -110,14 +111,14 @@ export class Standardizer {
    * @param weight of the sample; only for statistics that take one
    */
   step(x: Float64Array, out: Float64Array, time: number, weight?: number): number {
-    if (this.#aged !== null) this.statistic.advance?.(time);
+    if (this.aged !== null) this.statistic.advance?.(time);
     if (this.order === 'score-then-learn') {
       const flags = this.score(x, out);
       this.statistic.update(x, time, weight);
       return this.#extras === null ? flags : flags | this.#withdraw(this.#extras, x, out);
     }
     this.statistic.update(x, time, weight);
-    this.#aged = null;
+    this.aged = null;
     return this.score(x, out);
   }
 
@@ -127,7 +128,7 @@ export class Standardizer {
       const flags = this.step(x, out, time, weight);
       return { flags, scale: this.scale(), version: this.statistic.version };
     }
-    if (this.#aged !== null) this.statistic.advance?.(time);
+    if (this.aged !== null) this.statistic.advance?.(time);
     const scale = this.scale();
     const { version } = this.statistic;
     let flags = this.score(x, out);
@@ -208,7 +209,7 @@ export class Standardizer {
   /** After a hole in time the statistics were ready until this sample showed how old they are. */
   #withdraw(extras: Extras, x: Float64Array, out: Float64Array, scale?: RowScale): number {
     const { statistic } = this;
-    const aged = this.#aged;
+    const aged = this.aged;
     if (!extras.withdraws && aged === null) return 0;
     let flags = 0;
     for (let j = 0; j < statistic.features; j++) {
@@ -219,7 +220,7 @@ export class Standardizer {
       flags |= this.#scoreFeature(extras, j, x[j], false, out);
       if (scale) this.#scaleFeature(j, false, scale);
     }
-    if (aged?.every((left) => left === 0)) this.#aged = null;
+    if (aged?.every((left) => left === 0)) this.aged = null;
     return flags;
   }
 

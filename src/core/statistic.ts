@@ -1,6 +1,18 @@
 import type { StatisticState } from './state.ts';
 
 /**
+ * All that a statistic knows beside its options and `version`, open to be copied: how many of them take turns in one
+ * object (`StatisticSlots`). Every array has one number a feature.
+ */
+export interface StatisticNumbers {
+  /** Alike for all features, as long as none of them misses a value that the others have. */
+  readonly alike: readonly Float64Array[];
+  readonly each: readonly Float64Array[];
+  /** The numbers have been replaced: brings up to date what follows from them, with the roundings of `update`. */
+  recall(version: number): void;
+}
+
+/**
  * Statistics of F features that move sample by sample. What `normalize` needs of them lies open in typed arrays, so
  * that one loop over features serves every statistic.
  */
@@ -38,6 +50,8 @@ export interface Statistic {
   /** From now on nothing moves the statistics: `update` and `merge` do nothing, and the saved state restores as frozen. */
   freeze?(): this;
   unfreeze?(): this;
+  /** Absent, or undefined, where it knows more than a fixed set of numbers. */
+  numbers?(): StatisticNumbers | undefined;
 }
 
 /**
@@ -49,6 +63,10 @@ export interface StatisticFactory<S = unknown> {
   create(features: number): Statistic;
   /** True when what it makes takes weights. */
   readonly weighted?: boolean;
+  /** Its options: factories of the same kind and settings make the same. Absent: nothing is known of that. */
+  readonly settings?: object;
+  /** Brings back what `state()` of such a statistic returned. */
+  restore?(state: unknown): Statistic;
   /** Time of a sample in ms; the scheduler's time at arrival when absent. */
   readonly timeOf?: ((sample: S) => number) | undefined;
 }

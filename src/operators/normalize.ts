@@ -9,6 +9,7 @@ import {
 } from '../core/standardizer.ts';
 import { isStatistic, type Statistic, type StatisticFactory } from '../core/statistic.ts';
 import type { Detail } from './detail.ts';
+import { KEYED_FORM } from './keyed-form.ts';
 import { scoreSamples } from './sample-scorer.ts';
 import { requireScheduler } from './scheduler.ts';
 
@@ -128,7 +129,7 @@ export function normalize<S>(
     return (source) => scoreSamples<S>(where, source, full);
   }
 
-  return (source) =>
+  const operator: OperatorFunction<S, S> = (source) =>
     defer(() => {
       let shape: SampleShape<S> | undefined;
       let standardizer = shared;
@@ -152,6 +153,8 @@ export function normalize<S>(
         }),
       );
     });
+  if (shared !== undefined) return operator;
+  return Object.assign(operator, { [KEYED_FORM]: { where, factory, features, scheduler, scaling } });
 }
 
 function requireMaxHeld(where: string, maxHeld: number, untilReady: string | undefined): void {

@@ -8,11 +8,17 @@ import {
   type Subscription,
 } from 'rxjs';
 import { type Duration, durationMs } from '../core/duration.ts';
-import { requireFunction, requireKnown, requirePositiveInteger, shown } from '../core/parameter.ts';
+import { KeyTable, requireMaxKeys } from '../core/key-table.ts';
+import { requireFunction, requireKnown, shown } from '../core/parameter.ts';
+import { type KeyedForm, keyedFormOf, settingsOf } from './keyed-form.ts';
+import { KeyedScores } from './keyed-scores.ts';
 import { requireScheduler } from './scheduler.ts';
 
 /** Timers take 32 bits: a longer span would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Different options of `normalize` that share memory among their keys; keys with yet others have it to themselves. */
+const MAX_SHARED = 16;
 
 /** An operator of one key, and what it knows: taken when the key is evicted, given back when it returns. */
 export interface KeyOperator<S, R, T> {
@@ -26,7 +32,10 @@ export interface Eviction<K, T> {
   readonly key: K;
   /** `maxKeys`: it was the one unused for longest when a new key came; `idle`: it was unused for that time. */
   readonly reason: 'maxKeys' | 'idle';
-  /** What the `state` of its `KeyOperator` returned; undefined when it had none. */
+  /**
+   * What the `state` of its `KeyOperator` returned; that of its statistic where the operator was a plain `normalize` with
+   * a statistic of its own; else undefined.
+   */
   readonly state: T | undefined;
   /** Evictions of this subscription so far, this one included. */
   readonly evictions: number;
@@ -39,7 +48,10 @@ export interface PerKeyOptions<K, T = unknown> {
   idle?: Duration;
   /** Told of each eviction. */
   onEvict?: (eviction: Eviction<K, T>) => void;
-  /** What is known of a key that has no operator; it becomes the second argument of `operatorOf`. */
+  /**
+   * What is known of a key that has no operator. It becomes the second argument of `operatorOf`; a `normalize` that
+   * `operatorOf` returns goes on from it, when it is a state of its statistic.
+   */
   restore?: (key: K) => T | undefined;
   /** Clock of `idle`; `asyncScheduler`. */
   scheduler?: SchedulerLike;
@@ -58,23 +70,33 @@ export interface PerKeyOptions<K, T = unknown> {
  * or the source completes, keys in the order in which they came; the result completes after all of them. An error of one
  * is the error of all. An operator that completes by itself takes no more samples until its key is evicted.
  *
- * To keep what an evicted key had learned, return its operator with a `state`, and hand it back through `restore`:
+ * What an evicted key had learned is in its eviction, and goes on when `restore` gives it back:
  *
  * ```ts
- * const saved = new Map<string, EwmaState>();
+ * const saved = new Map<string, unknown>();
  * readings$.pipe(
- *   perKey((r) => r.sensor, (_, state?: EwmaState) => {
- *     const statistic = state ? Ewma.from(state) : new Ewma({ features: 1 });
- *     return { operator: normalize<Reading>(statistic, { features: ['x'] }), state: () => statistic.state() };
- *   }, { maxKeys: 1000, onEvict: ({ key, state }) => state && saved.set(key, state), restore: (key) => saved.get(key) }),
+ *   perKey((r) => r.sensor, () => normalize<Reading>(ewma(), { features: ['x'] }), {
+ *     maxKeys: 1000, onEvict: ({ key, state }) => saved.set(key, state), restore: (key) => saved.get(key),
+ *   }),
  * );
  * ```
  *
- * Memory: `maxKeys` operators. Of 100,000 keys each takes 0.4 KB and what its operator takes: 1.7 KB with a `map`, 6 KB
- * with `normalize(ewma())` of 8 features, 6.3 KB in rxjs `groupBy` + `mergeMap`, which keeps each group for ever, or with a
- * `duration` one timer and notifier a group. Finding a key and making it the newest takes 0.1 µs, however many there
- * are; a random one of 100,000 costs ten times one that is at hand, since its memory is not. To evict a key and make an
- * operator anew takes 30 µs: let `maxKeys` be more than the keys in use.
+ * Any other operator can say what it knows: return it with a `state`, and make it from the second argument.
+ *
+ * ```ts
+ * (_, state?: EwmaState) => {
+ *   const statistic = state ? Ewma.from(state) : new Ewma({ features: 1 });
+ *   return { operator: normalize<Reading>(statistic, { features: ['x'] }), state: () => statistic.state() };
+ * }
+ * ```
+ *
+ * Memory: `maxKeys` operators. A plain `normalize` with a statistic of its own (`ewma()`, not an instance) takes none: all
+ * keys share one, and of each only the numbers are kept, with the same results to the last bit: 230 bytes a key of 8
+ * features with `ewma` or `cumulative`, and about 3 times that once values are missing. That leaves out `detail`,
+ * `weightOf`, `maxFeatures`, `prior`, `untilReady: 'hold'` and `missing: 'error'` and `'dropRow'`, and `rolling`, `robust`
+ * and `movingBatch` keep an object a key. Any other operator takes 0.4 KB and what is its own: 1.7 KB with a `map`, 6.3 KB
+ * in rxjs `groupBy` + `mergeMap`, which keeps each group for ever. Time does not depend on the number of keys, but for
+ * memory that is not at hand.
  *
  * @throws TypeError, RangeError for wrong options; a throw of `keyOf`, `operatorOf` or `onEvict` is an error notification
  * @example
@@ -93,7 +115,7 @@ export function perKey<S, K, R = S, T = unknown>(
   requireFunction(where, 'operatorOf', operatorOf);
   requireKnown(where, options, ['maxKeys', 'idle', 'onEvict', 'restore', 'scheduler']);
   const { maxKeys = 10_000, idle, onEvict, restore, scheduler = asyncScheduler } = options;
-  requirePositiveInteger(where, 'maxKeys', maxKeys);
+  requireMaxKeys(where, maxKeys);
   const idleMs = idle === undefined ? undefined : durationMs(where, 'idle', idle);
   if (idleMs !== undefined && idleMs > MAX_TIMER_MS) {
     throw new RangeError(`${where} requires idle to be at most 24 days, got ${shown(idle)}`);
@@ -105,8 +127,13 @@ export function perKey<S, K, R = S, T = unknown>(
   return (source) =>
     // not `connect`: completion waits for operators that take their time to complete
     new Observable<R>((subscriber) => {
-      const entries = new Map<K, Entry<S, K, T>>();
-      const order = new UseOrder<Entry<S, K, T>>();
+      const table = new KeyTable<K>(idleMs !== undefined);
+      /** Of plain `normalize`s: one for each form of samples and each set of options. */
+      const shared: KeyedScores<S>[] = [];
+      /** By slot: which of `shared`; -1 for a key that has an entry. */
+      const sharedOf: number[] = [];
+      /** By slot, in the order in which the keys came. */
+      const entries = new Map<number, Entry<S, T>>();
       /** Of evicted keys, while their operators still emit. */
       const leaving = new Set<Subscription>();
       let active = 0;
@@ -127,8 +154,10 @@ export function perKey<S, K, R = S, T = unknown>(
         if (sourceDone && active === 0) subscriber.complete();
       };
 
-      const open = (key: K): Entry<S, K, T> => {
-        const made = operatorOf(key, restore?.(key));
+      /** Slot of a new key. */
+      const open = (key: K, sample: S): number => {
+        const restored = restore?.(key);
+        const made = operatorOf(key, restored);
         const keyed = typeof made === 'function' ? undefined : made;
         const operator = typeof made === 'function' ? made : made?.operator;
         if (typeof operator !== 'function') {
@@ -136,10 +165,17 @@ export function perKey<S, K, R = S, T = unknown>(
             `${where} requires operatorOf to return an operator, or one with its state, got ${shown(made)}`,
           );
         }
-        const entry = new Entry<S, K, T>(key, keyed);
+        const form = keyed === undefined ? keyedFormOf<S>(operator) : undefined;
+        const index = form === undefined ? -1 : sharedIndex(shared, form, sample);
         // known before it is subscribed to: an operator may emit at once, and so bring the next sample of its key
-        entries.set(key, entry);
-        order.add(entry);
+        const slot = table.add(key);
+        sharedOf[slot] = index;
+        if (form !== undefined && index >= 0) {
+          shared[index].open(slot, form, restored);
+          return slot;
+        }
+        const entry = new Entry<S, T>(keyed);
+        entries.set(slot, entry);
         active++;
         const emits = operator(entry.samples).subscribe({
           next: forward,
@@ -152,27 +188,32 @@ export function perKey<S, K, R = S, T = unknown>(
         });
         entry.emits = emits;
         if (subscriber.closed) emits.unsubscribe();
-        return entry;
+        return slot;
       };
 
-      const evict = (entry: Entry<S, K, T>, reason: Eviction<K, T>['reason']) => {
-        entries.delete(entry.key);
-        order.remove(entry);
-        entry.samples.complete();
-        if (entry.emits?.closed === false) leaving.add(entry.emits);
+      const evict = (slot: number, reason: Eviction<K, T>['reason']) => {
+        const key = table.key(slot);
+        const scores = shared[sharedOf[slot]];
+        const entry = entries.get(slot);
+        const told = scores !== undefined && onEvict !== undefined ? (scores.state(slot) as T) : undefined;
+        scores?.close(slot);
+        entries.delete(slot);
+        table.remove(slot);
+        entry?.samples.complete();
+        if (entry?.emits?.closed === false) leaving.add(entry.emits);
         evictions++;
-        onEvict?.({ key: entry.key, reason, state: entry.keyed?.state?.(), evictions });
+        onEvict?.({ key, reason, state: entry === undefined ? told : entry.keyed?.state?.(), evictions });
       };
 
       const watch = () => {
-        const { oldest } = order;
-        if (idleMs === undefined || oldest === undefined || timer !== undefined || sourceDone) return;
-        timer = scheduler.schedule(() => guarded(expire), Math.max(0, oldest.usedAt + idleMs - scheduler.now()));
+        const { oldest } = table;
+        if (idleMs === undefined || oldest < 0 || timer !== undefined || sourceDone) return;
+        timer = scheduler.schedule(() => guarded(expire), Math.max(0, table.usedAt(oldest) + idleMs - scheduler.now()));
       };
       const expire = () => {
         timer = undefined;
         const latest = scheduler.now() - (idleMs as number);
-        for (let { oldest } = order; oldest !== undefined && oldest.usedAt <= latest; { oldest } = order) {
+        for (let { oldest } = table; oldest >= 0 && table.usedAt(oldest) <= latest; { oldest } = table) {
           evict(oldest, 'idle');
         }
         watch();
@@ -184,29 +225,38 @@ export function perKey<S, K, R = S, T = unknown>(
         for (const emits of leaving) emits.unsubscribe();
         entries.clear();
         leaving.clear();
-        order.clear();
+        table.clear();
+        shared.length = 0;
       });
       // as in `connect`: known to the subscriber before a synchronous source starts, so that `take(1)` can stop it
       const inner = new Subscriber<S>({
         next(sample) {
           try {
             const key = keyOf(sample);
-            let entry = entries.get(key);
-            if (entry === undefined) {
-              for (let { oldest } = order; entries.size >= maxKeys && oldest !== undefined; { oldest } = order) {
+            let slot = table.find(key);
+            if (slot < 0) {
+              for (let { oldest } = table; table.size >= maxKeys && oldest >= 0; { oldest } = table) {
                 evict(oldest, 'maxKeys');
               }
               if (subscriber.closed) return;
               // what an evicted operator emitted last may have brought a sample of this very key
-              entry = entries.get(key) ?? open(key);
+              slot = table.find(key);
+              if (slot < 0) {
+                slot = open(key, sample);
+                // what its operator emitted at once may have brought so many keys that it is gone again
+                if (table.find(key) !== slot) return;
+              }
             } else {
-              order.renew(entry);
+              table.renew(slot);
             }
             if (idleMs !== undefined) {
-              entry.usedAt = scheduler.now();
+              table.setUsedAt(slot, scheduler.now());
               watch();
             }
-            entry.samples.next(sample);
+            const index = sharedOf[slot];
+            // a `normalize` gives back what it got: R is S
+            if (index >= 0) subscriber.next(shared[index].step(slot, sample) as unknown as R);
+            else entries.get(slot)?.samples.next(sample);
           } catch (error) {
             subscriber.error(error);
           }
@@ -225,59 +275,27 @@ export function perKey<S, K, R = S, T = unknown>(
     });
 }
 
-class Entry<S, K, T> {
-  readonly key: K;
+/** Which of `shared` serves a key that begins with this sample, made when it is new; -1: the operator must. */
+function sharedIndex<S>(shared: KeyedScores<S>[], form: KeyedForm<S>, sample: S): number {
+  const settings = settingsOf(form);
+  if (settings === undefined) return -1;
+  const known = shared.findIndex(
+    (each) => each.settings === settings && each.scheduler === form.scheduler && each.fits(sample),
+  );
+  if (known >= 0 || shared.length === MAX_SHARED) return known;
+  const made = KeyedScores.of(form, settings, sample);
+  return made === undefined ? -1 : shared.push(made) - 1;
+}
+
+/** A key whose operator is subscribed to. */
+class Entry<S, T> {
   readonly keyed: KeyOperator<S, unknown, T> | undefined;
   readonly samples: Subject<S>;
   emits: Subscription | undefined;
-  usedAt: number;
-  older: Entry<S, K, T> | undefined;
-  newer: Entry<S, K, T> | undefined;
 
-  constructor(key: K, keyed: KeyOperator<S, unknown, T> | undefined) {
-    this.key = key;
+  constructor(keyed: KeyOperator<S, unknown, T> | undefined) {
     this.keyed = keyed;
     this.samples = new Subject<S>();
     this.emits = undefined;
-    this.usedAt = 0;
-    this.older = undefined;
-    this.newer = undefined;
-  }
-}
-
-interface Linked<E> {
-  older: E | undefined;
-  newer: E | undefined;
-}
-
-/** A list from what was unused for longest to what was used last; each step takes the same time however long it is. */
-class UseOrder<E extends Linked<E>> {
-  oldest: E | undefined;
-  newest: E | undefined;
-
-  add(entry: E): void {
-    entry.older = this.newest;
-    entry.newer = undefined;
-    if (this.newest === undefined) this.oldest = entry;
-    else this.newest.newer = entry;
-    this.newest = entry;
-  }
-
-  remove(entry: E): void {
-    if (entry.older === undefined) this.oldest = entry.newer;
-    else entry.older.newer = entry.newer;
-    if (entry.newer === undefined) this.newest = entry.older;
-    else entry.newer.older = entry.older;
-  }
-
-  clear(): void {
-    this.oldest = undefined;
-    this.newest = undefined;
-  }
-
-  renew(entry: E): void {
-    if (entry === this.newest) return;
-    this.remove(entry);
-    this.add(entry);
   }
 }

@@ -17,9 +17,14 @@ import {
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { Cumulative, cumulative } from '../../src/core/cumulative.ts';
-import { Ewma, type EwmaState } from '../../src/core/ewma.ts';
+import { Ewma, type EwmaState, ewma } from '../../src/core/ewma.ts';
+import { minMax } from '../../src/core/min-max.ts';
+import { movingBatch } from '../../src/core/moving-batch.ts';
+import { robust } from '../../src/core/robust.ts';
+import { rolling } from '../../src/core/rolling.ts';
+import type { StatisticFactory } from '../../src/core/statistic.ts';
 import { batchNorm } from '../../src/operators/batch-norm.ts';
-import { normalize } from '../../src/operators/normalize.ts';
+import { type NormalizeOptions, normalize } from '../../src/operators/normalize.ts';
 import { type Eviction, perKey } from '../../src/operators/per-key.ts';
 import { collected } from '../support/collected.ts';
 import { marbles } from '../support/marbles.ts';
@@ -325,6 +330,141 @@ test('the LRU order is that of a naive list', () => {
   );
 });
 
+describe('a plain normalize, whose keys share memory,', () => {
+  interface Keyed {
+    key: string;
+    sample: unknown;
+    t: number;
+  }
+  type Make = () => StatisticFactory<unknown>;
+  const statistics: [string, Make][] = [
+    ['ewma', () => ewma({ alpha: 0.2 })],
+    ['ewma by time', () => ewma({ halfLife: '1s', timeOf: (s) => (s as { t?: number }).t ?? 5 })],
+    ['cumulative', () => cumulative()],
+    ['minMax', () => minMax()],
+    ['rolling', () => rolling({ last: 3 })],
+    ['robust', () => robust()],
+    ['movingBatch', () => movingBatch({ size: 2, alpha: 0.5 })],
+  ];
+  const options: NormalizeOptions<unknown>[] = [
+    { features: ['a', 'b'] },
+    { features: ['a', 'b'], clip: 1, order: 'learn-then-score', eps: 0 },
+    { features: ['a', 'b'], weight: [2, 3], bias: Float64Array.of(1, 0), missing: 'mean' },
+    { features: ['a', 'b'], untilReady: 'pass', minSamples: 2.5 },
+  ];
+  const x = fc.oneof(
+    { weight: 5, arbitrary: fc.double({ min: -1e6, max: 1e6, noNaN: true }) },
+    fc.constant(Number.NaN),
+  );
+  const sample = fc.oneof(
+    { weight: 3, arbitrary: fc.tuple(x, x) },
+    { weight: 3, arbitrary: fc.record({ a: x, b: x, t: fc.nat({ max: 20_000 }) }) },
+    fc.tuple(x, x).map((list) => Float32Array.from(list)),
+    fc.constantFrom<unknown>(null, undefined, 'text', { a: 1 }),
+  );
+  const samples = fc.array(fc.record<Keyed>({ key: fc.constantFrom('k', 'l', 'm', 'n'), sample, t: fc.nat() }), {
+    maxLength: 60,
+  });
+  /** Of all keys, through `inner`, which sees the samples alone. */
+  const run = (list: readonly Keyed[], operator: OperatorFunction<unknown, unknown>): unknown[] => {
+    const out: unknown[] = [];
+    const source = new Subject<unknown>();
+    source.pipe(operator).subscribe({ next: (z) => out.push(z), error: (error) => out.push(String(error)) });
+    for (const { sample } of list) source.next(sample);
+    return out;
+  };
+
+  test.each(statistics)('%s comes out as from an operator for each key, to the last bit', (_, make) => {
+    fc.assert(
+      fc.property(samples, fc.constantFrom(...options), fc.integer({ min: 1, max: 4 }), (list, given, maxKeys) => {
+        const keys = list.map(({ key }) => key);
+        const keyOf = () => {
+          let i = 0;
+          return () => keys[i++];
+        };
+        const plain = perKey<unknown, string>(keyOf(), () => normalize(make(), given), { maxKeys });
+        const opaque = perKey<unknown, string>(keyOf(), () => (s) => s.pipe(normalize(make(), given)), { maxKeys });
+        expect(run(list, plain)).toEqual(run(list, opaque));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('what an evicted key had learned is in its eviction, and goes on when it is given back', () => {
+    const rows = Array.from({ length: 60 }, (_, i) => ({ k: 'abc'[(i * 7) % 3], x: i ** 1.5 }));
+    for (const [, make] of statistics) {
+      const saved = new Map<string, unknown>();
+      const operatorOf = () => normalize<{ k: string; x: number }>(make(), { features: ['x'] });
+      const roomForOne = perKey((r: (typeof rows)[number]) => r.k, operatorOf, {
+        maxKeys: 1,
+        onEvict: ({ key, state }) => saved.set(key, JSON.parse(JSON.stringify(state))),
+        restore: (key) => saved.get(key),
+      });
+      const roomForAll = perKey((r: (typeof rows)[number]) => r.k, operatorOf);
+      expect(collected(from(rows).pipe(roomForOne))).toEqual(collected(from(rows).pipe(roomForAll)));
+      expect(saved.size).toBe(3);
+    }
+  });
+
+  test('a state of another width is an error notification; anything else that is restored is left to operatorOf', () => {
+    const wide = new Cumulative({ features: 2 }).state();
+    const z = () => normalize<number>(cumulative(), { eps: 0 });
+    expect(() => collected(of(1).pipe(perKey(() => 'a', z, { restore: () => wide as unknown })))).toThrow(
+      'normalize has a statistic of 2 features, the samples have 1',
+    );
+    const asks: unknown[] = [];
+    const scaled = (_: string, clip?: number) => {
+      asks.push(clip);
+      return normalize<number>(cumulative(), { eps: 0, clip });
+    };
+    const restore = (): number => 1;
+    expect(collected(of(1, 3, 40).pipe(perKey(() => 'a', scaled, { restore })))).toEqual([Number.NaN, Number.NaN, 1]);
+    expect(asks).toEqual([1]);
+  });
+
+  test('keys may have options of their own, more than are shared', () => {
+    const list = Array.from({ length: 200 }, (_, i) => ({ key: i % 40, x: Math.sin(i) * 9 }));
+    const clipOf = (key: number) =>
+      normalize<(typeof list)[number]>(cumulative(), { features: ['x'], clip: 0.1 * key + 0.1 });
+    const plain = perKey((row: (typeof list)[number]) => row.key, clipOf);
+    const opaque = perKey(
+      (row: (typeof list)[number]) => row.key,
+      (key: number) => (s) => s.pipe(clipOf(key)),
+    );
+    expect(collected(from(list).pipe(plain))).toEqual(collected(from(list).pipe(opaque)));
+  });
+
+  test('idle keys are evicted with their state', () => {
+    marbles(({ cold, expectObservable }) => {
+      const evicted = new Subject<string>();
+      const z = () => normalize<number>(cumulative(), { eps: 0 });
+      const operator = perKey((n: number) => n < 10, z, {
+        idle: 5,
+        onEvict: ({ state }) => evicted.next(String((state as { count: number[] }).count)),
+      });
+      expectObservable(evicted).toBe('-------e', { e: '2' });
+      expectObservable(cold('a-b--------', { a: 1, b: 3 }).pipe(operator)).toBe('N-N', { N: Number.NaN });
+    });
+  });
+
+  test('an error of timeOf is an error notification', () => {
+    const z = () => normalize<number>(ewma({ halfLife: '1s', timeOf: thrower }));
+    expect(() => collected(of(1).pipe(perKey(() => 'a', z)))).toThrow('thrown');
+  });
+});
+
+test('an operator that brings, as it is made, so many keys that its own is evicted loses only its own sample', () => {
+  const source = new Subject<string>();
+  const seen: string[] = [];
+  const brings = (key: string) => (samples: Subject<string>) => {
+    if (key === 'a') source.next('b');
+    return samples.pipe(map((text) => `${key}${text}`));
+  };
+  source.pipe(perKey(firstLetter, brings as never, { maxKeys: 1 })).subscribe((text) => seen.push(text as string));
+  for (const text of ['a', 'b', 'c']) source.next(text);
+  expect(seen).toEqual(['bb', 'bb', 'cc']);
+});
+
 test('100,000 keys: each has its own numbers', () => {
   const keys = 100_000;
   const rows = [1, 3, 4].flatMap((x) => Array.from({ length: keys }, (_, k) => ({ k, x: x * (k + 1) })));
@@ -364,7 +504,7 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'maxKeys 0',
     () => perKey(firstLetter, counted, { maxKeys: 0 }),
-    /^perKey requires maxKeys to be a whole number >= 1/,
+    /^perKey requires maxKeys to be a whole number from 1 to 16000000, got 0/,
   ],
   ['idle soon', () => perKey(firstLetter, counted, { idle: 'soon' as never }), /^perKey requires idle to be/],
   ['idle 600h', () => perKey(firstLetter, counted, { idle: '600h' }), /^perKey requires idle to be at most 24 days/],
