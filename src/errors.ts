@@ -10,6 +10,8 @@ export const ERROR_CODES = {
   BAD_QUERY: 'a parameter of the URL is unknown or out of range',
   NO_CHANNEL: 'there is no channel of that name',
   READ_ONLY: 'a subscriber may not send rows',
+  AUTH: 'the token is missing, wrong or expired',
+  FORBIDDEN: 'the token does not allow this',
   SEQ_FUTURE: 'since is later than anything this channel has sent',
   OVERLOADED: 'a limit of the server is reached; try again later',
   CONFIG: 'the configuration is wrong',

@@ -5,6 +5,7 @@ export interface Host {
   readonly stdin: Readable;
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls back on SIGINT and SIGTERM, which then no longer end the process by themselves; returns how to call that off. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
   /** Ends the process at once. */

@@ -15,6 +15,7 @@ process.exitCode = await run(
     stdin,
     stdout,
     stderr,
+    env: process.env,
     onSignal: (listener) => {
       const heard = (signal: NodeJS.Signals) => listener(signal as StopSignal);
       for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, heard);

@@ -34,7 +34,7 @@ export function addServeCommand(program: Command, host: Host): void {
     .option('--demo', 'two channels fed from a recording of humidity and temperature, for ever')
     .option('--state <dir>', 'where states are kept, so that a restart loses nothing')
     .option('--print-schema', 'prints the JSON Schema of the config, and ends')
-    .option('--insecure', 'allows a host that other machines can reach: there is no authentication')
+    .option('--insecure', 'allows a host that other machines can reach without auth')
     .addHelpText('after', EXAMPLES)
     .action((flags) => runServe(flags, host));
 }
@@ -58,7 +58,7 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
   let demo: Subscription | undefined;
   let server: RunningServer | undefined;
   try {
-    server = await createServer(config, { log: log.sink });
+    server = await createServer(config, { log: log.sink, env: host.env });
     if (flags.demo === true) {
       const { playDemo } = await import('./demo.ts');
       demo = playDemo(server.port, config.listen?.host, {

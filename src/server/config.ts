@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { durationMs } from '../core/duration.ts';
 import { StreamnormError } from '../errors.ts';
+import { type AuthConfig, authConfig, authErrors, authSchema } from './config/auth.ts';
 import { type ChannelConfig, channelConfig, channelErrors, channelSchema } from './config/channel.ts';
 import { durationValue } from './config/duration-value.ts';
 import { DEFAULT_LIMITS, type Limits, limitsSchema } from './config/limits.ts';
-import { listenSchema } from './config/listen.ts';
+import { listenErrors, listenSchema } from './config/listen.ts';
 import { logSchema } from './config/log.ts';
 import type { LogLevel } from './log.ts';
 
@@ -14,7 +15,10 @@ export interface ServerConfig {
     readonly port: number;
     readonly insecure: boolean;
     readonly origins: readonly string[];
+    readonly trustedProxies: readonly string[];
   };
+  /** Undefined where everybody may connect. */
+  readonly auth: AuthConfig | undefined;
   readonly state: { readonly dir: string; readonly everyMs: number } | undefined;
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel; readonly pretty?: boolean };
@@ -27,6 +31,7 @@ export type ServerConfigInput = z.input<typeof configSchema>;
 export const configSchema = z.strictObject({
   $schema: z.string().optional().describe('where an editor finds this schema'),
   listen: listenSchema,
+  auth: authSchema.optional(),
   state: z
     .strictObject({
       dir: z.string().min(1).describe('folder of the checkpoints'),
@@ -46,7 +51,7 @@ export const configSchema = z.strictObject({
 export function parseConfig(input: unknown): ServerConfig {
   const parsed = configSchema.safeParse(input);
   // beside the schema, which passes over the content of a channel whose name it refuses
-  const errors = [...channelErrors(input)];
+  const errors = [...channelErrors(input), ...listenErrors(input), ...authErrors(input)];
   for (const issue of parsed.error?.issues ?? []) {
     errors.push(`${issue.path.join('.') || 'config'}: ${issue.message}`);
   }
@@ -54,9 +59,10 @@ export function parseConfig(input: unknown): ServerConfig {
     const count = `${errors.length} error${errors.length === 1 ? '' : 's'}`;
     throw new StreamnormError('CONFIG', `the config has ${count}:\n${errors.map((line) => `  ${line}`).join('\n')}`);
   }
-  const { listen, state, log, channels } = parsed.data;
+  const { listen, auth, state, log, channels } = parsed.data;
   return {
     listen,
+    auth: auth && authConfig(auth),
     state: state && { dir: state.dir, everyMs: durationMs('the config', 'every', state.every) },
     limits: { ...DEFAULT_LIMITS, ...parsed.data.limits },
     log,

@@ -1,6 +1,9 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StreamnormError } from '../errors.ts';
+import { Admission } from './admission.ts';
+import { Authenticator } from './auth/authenticator.ts';
+import type { Environment } from './auth/read-secret.ts';
 import { Channel } from './channel.ts';
 import { type ChannelHandle, channelHandle } from './channel-handle.ts';
 import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
@@ -30,6 +33,8 @@ export interface RunningServer {
 export interface ServerOptions {
   /** Told of everything that an operator should know, `LOG_EVENTS`; without it the server says nothing. */
   readonly log?: LogSink;
+  /** Environment variables, for those that the configuration names; none. The command line gives its own. */
+  readonly env?: Environment;
 }
 
 /**
@@ -48,8 +53,15 @@ export interface ServerOptions {
 export async function createServer(input: ServerConfigInput, options: ServerOptions = {}): Promise<RunningServer> {
   const config = parseConfig(input);
   const { limits, listen } = config;
-  const store = config.state && (await CheckpointStore.open(config.state.dir));
   const log = new Log(options.log ?? (() => {}), config.log.level, limits.maxLogEntriesPerMinute);
+  const authenticator = await Authenticator.open(config.auth, options.env ?? {}, log);
+  for (const { name, pattern } of authenticator.patternsWithout(config.channels.keys())) {
+    log.write('auth.pattern', `token ${name}: there is no channel ${pattern}`, { name, pattern });
+  }
+  if (authenticator.asksForToken && !isLoopback(listen.host)) {
+    log.write('auth.unencrypted', `tokens reach ${listen.host} unencrypted: put a proxy with TLS in front`);
+  }
+  const store = config.state && (await CheckpointStore.open(config.state.dir));
   const channels = new Map<string, Channel>();
   const checkpointer = store && new Checkpointer(store, channels, log);
   try {
@@ -66,15 +78,28 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
 
   const running = version();
   let ready = false;
-  const sockets = new Sockets({
+  const admission = new Admission({
     limits,
     origins: listen.origins,
+    trustedProxies: listen.trustedProxies,
     onlyLoopback: isLoopback(listen.host),
-    channel: (name) => channels.get(name),
+    authenticator,
     ready: () => ready,
+  });
+  const sockets = new Sockets({
+    limits,
+    admission,
+    channel: (name) => channels.get(name),
     log,
   });
-  const http = createHttpServer({ headersTimeout: 5_000, connectionsCheckingInterval: 1_000 }, (request, response) => {
+  const timing = {
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: Math.max(1, limits.headersMs / 10),
+    // nothing that is asked for here has a body
+    requestTimeout: 2 * limits.headersMs,
+    maxHeaderSize: limits.maxHeaderBytes,
+  };
+  const http = createHttpServer(timing, (request, response) => {
     answer(request, response, {
       version: running,
       channels: channels.values(),
@@ -88,19 +113,22 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       reloads: new Map(),
       checkpoints: checkpointer,
       maxFeatureSeries: limits.maxFeatureSeries,
+      asksForToken: authenticator.asksForToken,
+      authFailures: authenticator.failures,
+      forgottenAddresses: admission.forgotten,
+      visit: (visitor, parameters) => admission.visit(visitor, parameters),
     }).catch((error) => {
       log.bug(error);
       response.destroy();
     });
   });
   http.on('upgrade', (request, stream, head) => {
-    try {
-      sockets.upgrade(request, stream, head);
-    } catch (error) {
+    sockets.upgrade(request, stream, head).catch((error) => {
       log.bug(error);
       stream.destroy();
-    }
+    });
   });
+  http.maxHeadersCount = limits.maxHeaders + 1;
 
   try {
     await new Promise<void>((resolve, reject) => {

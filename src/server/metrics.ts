@@ -20,8 +20,11 @@ export interface ServerFigures {
   readonly degraded: string | undefined;
   readonly channels: Iterable<Channel>;
   readonly peers: Iterable<PeerFigures>;
-  /** Connections refused, by HTTP status. */
+  /** Connections refused, by HTTP status or close code. */
   readonly refused: ReadonlyMap<number, number>;
+  /** Requests without a token that is taken, by what was wrong with it. */
+  readonly authFailures: ReadonlyMap<string, number>;
+  readonly forgottenAddresses: number;
   readonly bugs: number;
   readonly suppressed: ReadonlyMap<string, number>;
   readonly reloads: ReadonlyMap<string, number>;
@@ -84,6 +87,8 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
   add('ready', Number(figures.ready));
   add('degraded', Number(figures.degraded !== undefined));
   for (const [status, n] of figures.refused) add('refused_connections_total', n, { status });
+  for (const [reason, n] of figures.authFailures) add('auth_failures_total', n, { reason });
+  add('forgotten_addresses_total', figures.forgottenAddresses);
   add('bugs_total', figures.bugs);
   for (const [event, n] of figures.suppressed) add('log_entries_suppressed_total', n, { event });
   for (const [result, n] of figures.reloads) add('config_reloads_total', n, { result });

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StreamnormError } from '../errors.ts';
+import type { Access } from './auth/access.ts';
+import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import { renderMetrics, type ServerFigures } from './metrics.ts';
 import { describeConfig } from './snapshots.ts';
@@ -7,10 +9,18 @@ import { sendDashboardFile } from './static-files.ts';
 
 /** What the HTTP side asks of the server. */
 export interface Served extends ServerFigures {
+  readonly asksForToken: boolean;
   channel(name: string): Channel | undefined;
+  /** Who asks. @throws Refused */
+  visit(request: IncomingMessage, parameters: URLSearchParams): Promise<Access>;
 }
 
-/** Answers everything that is no WebSocket: the dashboard, channels as JSON, health and metrics. */
+/**
+ * Answers everything that is no WebSocket: the dashboard, channels as JSON, health and metrics.
+ *
+ * Health and the files of the dashboard are for everybody; all else needs the token, where there is `auth`. Without one it
+ * is 401 whatever the path, so that nobody learns which channels there are.
+ */
 export async function answer(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
   response.setHeader('x-content-type-options', 'nosniff');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -21,17 +31,37 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   if (url === undefined) return send(response, 400, { error: 'the path cannot be read' });
   const { path, parameters } = url;
   const [, first, name, last, ...rest] = path.split('/');
-  if (path === '/healthz')
-    return send(response, 200, { status: served.degraded ? 'degraded' : 'ok', reason: served.degraded });
+  if (path === '/healthz') {
+    // the reason names files, which are not for everybody
+    const reason = served.asksForToken ? undefined : served.degraded;
+    return send(response, 200, { status: served.degraded ? 'degraded' : 'ok', reason });
+  }
   if (path === '/readyz') return send(response, served.ready ? 200 : 503, { ready: served.ready });
+  if (await sendDashboardFile(path, response)) return;
+  const access = await served.visit(request, parameters).catch((error) => {
+    if (!(error instanceof Refused)) throw error;
+    for (const [header, value] of Object.entries(error.headers)) response.setHeader(header, value);
+    send(response, error.status, { error: error.message });
+  });
+  if (access === undefined) return;
+  const readable = (channel: string) => access.may(channel, 'out', 'admin');
   if (path === '/metrics') {
-    const { type, text } = await renderMetrics(served);
+    if (!access.has('admin'))
+      return send(response, 403, { error: 'the token does not allow /metrics: it needs admin' });
+    const channels = Array.from(served.channels).filter(({ name }) => access.may(name, 'admin'));
+    const { type, text } = await renderMetrics({ ...served, channels });
     response.writeHead(200, { 'content-type': type });
     response.end(text);
     return;
   }
-  if (path === '/channels') return send(response, 200, { channels: Array.from(served.channels, summary) });
+  if (path === '/channels')
+    return send(response, 200, {
+      channels: Array.from(served.channels)
+        .filter(({ name }) => readable(name))
+        .map(summary),
+    });
   if (first === 'channels' && name && rest.length === 0) {
+    if (!readable(name)) return send(response, 403, { error: `the token does not allow ${name.slice(0, 64)}` });
     const channel = served.channel(name);
     if (channel === undefined) return send(response, 404, { error: `there is no channel '${name.slice(0, 64)}'` });
     if (last === undefined) return send(response, 200, details(channel));
@@ -41,7 +71,6 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     response.setHeader('upgrade', 'websocket');
     return send(response, 426, { error: 'this is a WebSocket: connect with ws://' });
   }
-  if (await sendDashboardFile(path, response)) return;
   const hint = path === '/' ? 'the dashboard is not built: npm run build' : `nothing is at ${path.slice(0, 100)}`;
   return send(response, 404, { error: hint });
 }

@@ -2,10 +2,13 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { StreamnormError } from '../errors.ts';
+import type { Admission, Seat } from './admission.ts';
 import { AliveClock } from './alive-clock.ts';
+import type { Access } from './auth/access.ts';
+import { Expiries } from './auth/expiries.ts';
+import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
-import { isLoopback } from './config/listen.ts';
 import { Liveness } from './liveness.ts';
 import type { Log } from './log.ts';
 import type { PeerFigures } from './metrics.ts';
@@ -17,18 +20,13 @@ import { Snapshots } from './snapshots.ts';
 import { Subscriber } from './subscriber.ts';
 
 const SUBPROTOCOL = 'streamnorm.v1';
-const OVERLOADED_RETRY_S = 5;
 /** Restarted clients come back spread over this time. */
 const SPREAD_MS = 5_000;
 
 export interface SocketOptions {
   readonly limits: Limits;
-  readonly origins: readonly string[];
-  /** It listens where only this machine can reach it. */
-  readonly onlyLoopback: boolean;
+  readonly admission: Admission;
   channel(name: string): Channel | undefined;
-  /** False while starting and draining. */
-  ready(): boolean;
   /** Also of exceptions in our own code: that socket closes with 1011, the others go on. */
   readonly log: Log;
 }
@@ -40,13 +38,16 @@ interface Target {
   readonly parameters: URLSearchParams;
 }
 
-interface Refusal {
-  readonly status: number;
-  readonly reason: string;
-  readonly retryAfterS?: number;
+/** Who is at the other end, for the log. */
+interface Client {
+  readonly address: string;
+  readonly role: 'in' | 'out';
+  readonly channel: string;
+  /** Whose token it has. */
+  readonly holder: string | undefined;
 }
 
-/** All WebSockets of a server: who may connect, and what becomes of each. */
+/** All WebSockets of a server, and what becomes of each. */
 export class Sockets {
   readonly #options: SocketOptions;
   readonly #in: WebSocketServer;
@@ -55,10 +56,10 @@ export class Sockets {
   readonly #subscribers: Map<WebSocket, Subscriber>;
   readonly #producers: Map<WebSocket, Channel>;
   readonly #all: Set<WebSocket>;
-  readonly #perAddress: Map<string, number>;
+  readonly #expiries: Expiries;
   readonly #snapshots: Snapshots;
   readonly #clock: AliveClock;
-  /** Connections refused, by HTTP status. */
+  /** Connections refused, by HTTP status or, of browsers, close code. */
   readonly refused: Map<number, number>;
   readonly #heartbeatTimer: NodeJS.Timeout;
 
@@ -84,7 +85,10 @@ export class Sockets {
     this.#subscribers = new Map();
     this.#producers = new Map();
     this.#all = new Set();
-    this.#perAddress = new Map();
+    this.#expiries = new Expiries((socket) => {
+      this.#countRefused(4401);
+      this.#fail(socket, 4401, new StreamnormError('AUTH', 'the token has expired'));
+    });
     this.#snapshots = new Snapshots();
     this.#clock = new AliveClock(Math.max(5, Math.min(100, limits.conflateAfterMs / 10)));
     this.refused = new Map();
@@ -103,27 +107,34 @@ export class Sockets {
     }
   }
 
-  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+  async upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     // without a listener a reset during the handshake would end the process
     stream.on('error', () => stream.destroy());
-    const target = targetOf(request);
-    const refusal = this.#refusal(request, target);
-    if (refusal !== undefined || target === undefined) {
-      this.#refuse(stream, refusal as Refusal, addressOf(request));
-      return;
+    let seat: Seat | undefined;
+    try {
+      const target = targetOf(request);
+      seat = this.#options.admission.enter(request);
+      const [access, taken] = await this.#options.admission.identify(request, parametersOf(request), seat);
+      seat = taken;
+      if (target === undefined) throw new Refused(404, 'WebSockets are at /in/<channel> and /out/<channel>');
+      const { role, name } = target;
+      // before anything is said of the channel: who may not use it learns not even whether it exists
+      if (!access.may(name, role)) throw new Refused(403, `the token does not allow ${role}/${name.slice(0, 64)}`);
+      const client: Client = { address: seat.address, role, channel: name.slice(0, 64), holder: access.holder };
+      this.#accept(request, stream, head, seat, client, (socket) => this.#open(socket, stream, target, access));
+    } catch (error) {
+      if (!(error instanceof Refused)) {
+        seat?.leave();
+        throw error;
+      }
+      this.#refuse(request, stream, head, error, seat);
     }
-    const { role, name, parameters } = target;
-    const address = addressOf(request);
-    const server = role === 'in' ? this.#in : this.#out;
-    server.handleUpgrade(request, stream, head, (socket) => {
-      this.#track(socket, address, role, name);
-      this.#guarded(socket, () => this.#open(socket, stream, role, name, parameters));
-    });
   }
 
   /** Says goodbye to all, and tears down those that are still there after `drainMs`. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeatTimer);
+    this.#expiries.close();
     this.#clock.close();
     this.#liveness.close();
     for (const [socket, subscriber] of this.#subscribers) {
@@ -141,7 +152,34 @@ export class Sockets {
     clearTimeout(timer);
   }
 
-  #open(socket: WebSocket, stream: Duplex, role: 'in' | 'out', name: string, parameters: URLSearchParams): void {
+  #accept(
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Buffer,
+    seat: Seat,
+    client: Client,
+    opened: (socket: WebSocket) => void,
+  ): void {
+    // gone while its token was checked
+    if (stream.destroyed) {
+      seat.leave();
+      return;
+    }
+    const server = client.role === 'in' ? this.#in : this.#out;
+    let isOpen = false;
+    // ws refuses what is no proper handshake, and then nobody comes
+    stream.once('close', () => {
+      if (!isOpen) seat.leave();
+    });
+    server.handleUpgrade(request, stream, head, (socket) => {
+      isOpen = true;
+      this.#track(socket, client, seat);
+      this.#guarded(socket, () => opened(socket));
+    });
+  }
+
+  #open(socket: WebSocket, stream: Duplex, { role, name, parameters }: Target, access: Access): void {
+    this.#expiries.add(socket, access.expiresMs);
     const channel = this.#options.channel(name);
     if (channel === undefined) {
       this.#fail(socket, 4404, new StreamnormError('NO_CHANNEL', `there is no channel '${name.slice(0, 64)}'`));
@@ -193,12 +231,11 @@ export class Sockets {
     });
   }
 
-  #track(socket: WebSocket, address: string, role: 'in' | 'out', channel: string): void {
+  #track(socket: WebSocket, client: Client, seat: Seat): void {
     const { log } = this.#options;
-    const of = { role, channel: channel.slice(0, 64), address };
-    log.write('connection.opened', `${address} connected to /${role}/${of.channel}`, of);
+    const { address, role, channel } = client;
+    log.write('connection.opened', `${address} connected to /${role}/${channel}`, { ...client });
     this.#all.add(socket);
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#liveness.add(socket);
     // broken frames, resets, too large messages: ws closes with the right code itself
     socket.on('error', () => {});
@@ -208,42 +245,10 @@ export class Sockets {
       if (!pings.allows()) socket.terminate();
     });
     socket.once('close', (code) => {
-      log.write('connection.closed', `${address} left /${role}/${of.channel}: ${code}`, { ...of, code });
+      log.write('connection.closed', `${address} left /${role}/${channel}: ${code}`, { ...client, code });
       this.#all.delete(socket);
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
+      seat.leave();
     });
-  }
-
-  /** Why this request may not become a WebSocket. */
-  #refusal(request: IncomingMessage, target: Target | undefined): Refusal | undefined {
-    const { limits } = this.#options;
-    const retryAfterS = OVERLOADED_RETRY_S;
-    if (target === undefined) return { status: 404, reason: 'WebSockets are at /in/<channel> and /out/<channel>' };
-    if (!this.#options.ready()) return { status: 503, reason: 'the server is starting or closing', retryAfterS };
-    if (!this.#mayConnect(request)) {
-      return { status: 403, reason: 'this page may not connect: add its origin to listen.origins' };
-    }
-    if (this.#all.size >= limits.maxConnections) return { status: 503, reason: 'too many connections', retryAfterS };
-    if ((this.#perAddress.get(addressOf(request)) ?? 0) >= limits.maxConnectionsPerAddress) {
-      return { status: 429, reason: 'too many connections from this address', retryAfterS };
-    }
-    return undefined;
-  }
-
-  /**
-   * Browsers name the page that connects: it is this server's own, or one of the list. Other clients name none.
-   *
-   * A page of this server has its host, but so has any page whose name was made to resolve to this machine (DNS
-   * rebinding); so where only this machine is meant to connect, the host must be no such name.
-   */
-  #mayConnect({ headers }: IncomingMessage): boolean {
-    const { origin, host } = headers;
-    const { origins, onlyLoopback } = this.#options;
-    if (origin === undefined || origins.includes(origin)) return true;
-    if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
-    return !onlyLoopback || isLoopback(new URL(origin).hostname);
   }
 
   #guarded(socket: WebSocket, step: () => void): void {
@@ -260,14 +265,31 @@ export class Sockets {
     socket.close(code, closeReason(error.message));
   }
 
-  #refuse(stream: Duplex, refusal: Refusal, address: string): void {
-    const { status, reason } = refusal;
-    this.#options.log.write('connection.refused', `${address} was refused with ${status}: ${reason}`, {
-      ...{ status, reason, address },
+  #refuse(request: IncomingMessage, stream: Duplex, head: Buffer, refused: Refused, seat: Seat | undefined): void {
+    const { status, closeCode, message: reason } = refused;
+    const address = this.#options.admission.addressOf(request);
+    // a browser hides the answer from its page, which would try again for ever
+    const inside = seat !== undefined && closeCode !== undefined && request.headers.origin !== undefined;
+    const code = inside ? closeCode : status;
+    this.#countRefused(code);
+    this.#options.log.write('connection.refused', `${address} was refused with ${code}: ${reason}`, {
+      ...{ status: code, reason, address },
     });
-    this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
+    if (inside) {
+      const { role = 'out', name = '' } = targetOf(request) ?? {};
+      const client: Client = { address, role, channel: name.slice(0, 64), holder: undefined };
+      this.#accept(request, stream, head, seat, client, (socket) => {
+        this.#fail(socket, closeCode, new StreamnormError(closeCode === 4401 ? 'AUTH' : 'FORBIDDEN', reason));
+      });
+      return;
+    }
+    seat?.leave();
     // the other side may never close its half
-    stream.end(refusalText(refusal), () => stream.destroy());
+    stream.end(refusalText(refused), () => stream.destroy());
+  }
+
+  #countRefused(code: number): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
 }
 
@@ -288,18 +310,18 @@ function targetOf(request: IncomingMessage): Target | undefined {
   return { role, name, parameters: url.parameters };
 }
 
-function addressOf(request: IncomingMessage): string {
-  return request.socket.remoteAddress ?? '';
+function parametersOf(request: IncomingMessage): URLSearchParams {
+  return pathOf(request)?.parameters ?? new URLSearchParams();
 }
 
-function refusalText({ status, reason, retryAfterS }: Refusal): string {
-  const body = JSON.stringify({ error: reason });
+function refusalText({ status, message, headers }: Refused): string {
+  const body = JSON.stringify({ error: message });
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'connection: close',
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
-    ...(retryAfterS === undefined ? [] : [`retry-after: ${retryAfterS}`]),
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }

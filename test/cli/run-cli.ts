@@ -13,12 +13,16 @@ export interface Ran {
 export type RanInProcess = Ran & { bytes: string };
 
 /** Runs a command line in this process, with these bytes as standard input. */
-export async function runCli(args: string[], input: string | Buffer | readonly Buffer[] = ''): Promise<RanInProcess> {
+export async function runCli(
+  args: string[],
+  input: string | Buffer | readonly Buffer[] = '',
+  env: NodeJS.ProcessEnv = {},
+): Promise<RanInProcess> {
   const chunks = Array.isArray(input) ? (input as Buffer[]) : [Buffer.from(input as string)];
   const stdout = new Gathered();
   const stderr = new Gathered();
   const stdin = Readable.from(chunks, { objectMode: false });
-  const code = await run(args, { stdin, stdout, stderr, onSignal: () => () => {}, exit: () => {} });
+  const code = await run(args, { stdin, stdout, stderr, env, onSignal: () => () => {}, exit: () => {} });
   for (const stream of [stdout, stderr]) await new Promise<void>((resolve) => stream.end(resolve));
   return { code, stdout: stdout.text, stderr: stderr.text, bytes: stdout.bytes.toString('latin1') };
 }

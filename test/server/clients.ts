@@ -27,9 +27,12 @@ export interface Snapshot extends Said {
 }
 
 /** A server on a free port, gone when the test is; a bug in it fails the test. */
-export async function serve(config: Partial<ServerConfigInput> & Pick<ServerConfigInput, 'channels'>) {
+export async function serve(
+  config: Partial<ServerConfigInput> & Pick<ServerConfigInput, 'channels'>,
+  env: Record<string, string> = {},
+) {
   const log: LogEntry[] = [];
-  const server = await createServer({ listen: { port: 0 }, ...config }, { log: (entry) => log.push(entry) });
+  const server = await createServer({ listen: { port: 0 }, ...config }, { log: (entry) => log.push(entry), env });
   onTestFinished(async () => {
     await server.close();
     expect(log.filter(({ event }) => event === 'bug')).toEqual([]);
@@ -96,6 +99,19 @@ export class Client {
     }
     return blocks;
   }
+}
+
+/** How a WebSocket is refused: status and headers. */
+export async function refused(url: string, headers: Record<string, string> = {}, protocols: string[] = []) {
+  const socket = new WebSocket(url, protocols, { headers });
+  socket.on('error', () => {});
+  onTestFinished(() => socket.terminate());
+  const [, response] = await Promise.race([
+    once(socket, 'unexpected-response'),
+    once(socket, 'open').then(() => expect.unreachable('it was let in')),
+  ]);
+  const body = (await response.toArray()).join('');
+  return { status: response.statusCode, retryAfter: response.headers['retry-after'], error: JSON.parse(body).error };
 }
 
 export function produce(server: Pick<RunningServer, 'url'>, channel: string): Promise<Client> {

@@ -27,7 +27,8 @@ function channelErrors(channel: object): string[] {
 test('a config of a channel and its features takes defaults for all else', () => {
   const config = parseConfig({ channels: { btc: { features: ['bid', 'ask'] } } });
   expect(config).toEqual({
-    listen: { host: '127.0.0.1', port: 8080, insecure: false, origins: [] },
+    listen: { host: '127.0.0.1', port: 8080, insecure: false, origins: [], trustedProxies: [] },
+    auth: undefined,
     state: undefined,
     limits: DEFAULT_LIMITS,
     log: { level: 'info' },
@@ -69,7 +70,13 @@ test('a config from a JSON file is read whole', () => {
     }
   }`;
   const { listen, state, limits, channels } = parseConfig(JSON.parse(file));
-  expect(listen).toEqual({ host: '0.0.0.0', port: 9000, insecure: true, origins: ['https://example.com'] });
+  expect(listen).toEqual({
+    host: '0.0.0.0',
+    port: 9000,
+    insecure: true,
+    origins: ['https://example.com'],
+    trustedProxies: [],
+  });
   expect(state).toEqual({ dir: '/var/lib/streamnorm', everyMs: 30_000 });
   expect(limits).toEqual({ ...DEFAULT_LIMITS, maxConnections: 5 });
   expect(Object.fromEntries(channels)).toEqual({
@@ -183,11 +190,13 @@ test('a channel is refused for a name that could lead out of the state directory
   ).toBeDefined();
 });
 
-test('a host that others can reach needs insecure', () => {
+test('a host that others can reach needs auth or insecure', () => {
   const channels = { c: { features: ['x'] } };
   for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com']) {
     expect(errorsOf({ listen: { host }, channels })).toEqual([expect.stringMatching(/^listen: .*--insecure/)]);
     expect(parseConfig({ listen: { host, insecure: true }, channels }).listen.host).toBe(host);
+    const auth = { tokens: [{ name: 'a', token: { env: 'A' }, out: ['*'] }] };
+    expect(parseConfig({ listen: { host }, auth, channels }).listen.host).toBe(host);
   }
   for (const host of ['127.0.0.1', '::1', 'localhost'])
     expect(parseConfig({ listen: { host }, channels })).toBeTruthy();

@@ -5,23 +5,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { exportState } from '../../src/exchange/export-state.ts';
 import { FORMAT_NAMES, FORMATS } from '../../src/exchange/format.ts';
-import { Client, getJson, outUrl, produce, push, rowsOf, serve, subscribe } from './clients.ts';
+import { Client, getJson, outUrl, produce, push, refused, rowsOf, serve, subscribe } from './clients.ts';
 
 const features = ['bid', 'ask'];
 const channels = { btc: { features, size: 4 }, eth: { features: ['x'], method: 'ewma' as const, halfLife: 20 } };
-
-/** How a WebSocket is refused: status and headers. */
-async function refused(url: string, headers: Record<string, string> = {}) {
-  const socket = new WebSocket(url, { headers });
-  socket.on('error', () => {});
-  onTestFinished(() => socket.terminate());
-  const [, response] = await Promise.race([
-    once(socket, 'unexpected-response'),
-    once(socket, 'open').then(() => expect.unreachable('it was let in')),
-  ]);
-  const body = (await response.toArray()).join('');
-  return { status: response.statusCode, retryAfter: response.headers['retry-after'], error: JSON.parse(body).error };
-}
 
 describe('GET', () => {
   test('/channels lists the channels', async () => {

@@ -100,7 +100,6 @@ describe('a server logs', () => {
     await expect(Client.open(outUrl(server, 'c'), { headers })).rejects.toThrow('403');
     const producer = await Client.open(`${server.url.replace('http', 'ws')}/in/c`, {
       protocols: ['streamnorm.v1', `streamnorm.bearer.${secret}`],
-      headers: { authorization: `Bearer ${secret}` },
     });
     for (const message of [secret, { x: secret }, [secret], { type: 'push', producer: secret, seq: secret, x: 1 }]) {
       producer.send(message);

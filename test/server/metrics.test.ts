@@ -106,6 +106,7 @@ describe('/metrics', () => {
       'streamnorm_connections{role="in"}': 1,
       'streamnorm_connections{role="out"}': 1,
       'streamnorm_refused_connections_total{status="404"}': 1,
+      streamnorm_forgotten_addresses_total: 0,
       streamnorm_checkpoint_failures_total: 0,
       streamnorm_checkpoint_age_seconds: expect.any(Number),
       streamnorm_checkpoint_duration_seconds_sum: expect.any(Number),

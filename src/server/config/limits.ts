@@ -13,7 +13,21 @@ export const DEFAULT_LIMITS = {
   /** Pings of one connection; with one more it is torn down. */
   maxPingsPerMinute: 600,
   maxConnections: 10_000,
+  /** An IPv6 /64 is one address. */
   maxConnectionsPerAddress: 100,
+  /** Also refused tokens count; and as many at once. */
+  maxConnectsPerSecondPerAddress: 100,
+  maxConnectionsPerToken: 1_000,
+  maxConnectsPerSecondPerToken: 1_000,
+  /** Addresses whose rate is remembered, and as many tokens; the one longest not seen is forgotten first. */
+  maxRememberedAddresses: 10_000,
+  /** Headers of a request. */
+  maxHeaders: 100,
+  maxHeaderBytes: 16_384,
+  /** Subprotocols that a WebSocket offers. */
+  maxSubprotocols: 10,
+  /** For the headers of a request, and before for the TLS handshake. */
+  headersMs: 5_000,
   /** Producers of a channel whose last `seq` is remembered; the longest silent is forgotten first. */
   maxProducers: 10_000,
   /** Above this many bytes in its socket a subscriber gets the newest rows only. */
@@ -51,6 +65,14 @@ export const limitsSchema = z.strictObject({
   maxPingsPerMinute: count,
   maxConnections: count,
   maxConnectionsPerAddress: count,
+  maxConnectsPerSecondPerAddress: count,
+  maxConnectionsPerToken: count,
+  maxConnectsPerSecondPerToken: count,
+  maxRememberedAddresses: count,
+  maxHeaders: count.max(1_000),
+  maxHeaderBytes: bytes,
+  maxSubprotocols: count,
+  headersMs: ms,
   maxProducers: count,
   conflateAboveBytes: bytes,
   conflateAfterMs: ms,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { rangeFault } from '../client-address.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '[::1]', 'localhost']);
 
@@ -7,16 +8,30 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }
 
+const addressRange = z.string().superRefine((text, context) => {
+  const fault = rangeFault(text);
+  if (fault !== undefined) context.addIssue(fault);
+});
+
 /** Where the server listens, and for whom. */
 export const listenSchema = z
   .strictObject({
     host: z.string().min(1).default('127.0.0.1'),
     port: z.number().int().min(0).max(65_535).default(8_080),
-    insecure: z.boolean().default(false).describe('allows a host that others can reach: there is no authentication'),
+    insecure: z.boolean().default(false).describe('allows a host that others can reach without auth'),
     origins: z.array(z.string()).default([]).describe('pages that may connect, beside those of this server'),
+    trustedProxies: z
+      .array(addressRange)
+      .default([])
+      .describe('addresses and ranges of proxies whose X-Forwarded-For says who the client is'),
   })
-  .prefault({})
-  .refine(
-    ({ host, insecure }) => insecure || isLoopback(host),
-    'others can reach this host and there is no authentication: use 127.0.0.1, or set insecure (--insecure)',
-  );
+  .prefault({});
+
+/** What is wrong between this section and others; one line an error. */
+export function* listenErrors(input: unknown): Generator<string> {
+  if (typeof input !== 'object' || input === null) return;
+  const { listen, auth } = input as { listen?: { host?: unknown; insecure?: unknown } | null; auth?: unknown };
+  const host = listen?.host;
+  if (typeof host !== 'string' || isLoopback(host) || listen?.insecure === true || auth !== undefined) return;
+  yield 'listen: others can reach this host and everybody may connect: set auth, use 127.0.0.1, or set insecure (--insecure)';
+}
