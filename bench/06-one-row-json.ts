@@ -3,7 +3,7 @@ import { startChild } from './child-port.ts';
 import { effortOf, report } from './report.ts';
 import { alternate } from './rounds.ts';
 import { sampleRows } from './seeded.ts';
-import { connectPair, messagesPerSecond } from './throughput.ts';
+import { closePair, connectPair, rowsPerSecond } from './throughput.ts';
 
 const effort = effortOf(process.argv);
 const COUNT = effort.smoke ? 200 : 40_000;
@@ -15,15 +15,13 @@ const ours = await connectPair(server.port, 'live');
 const reference = await connectPair(relay.port, 'live');
 const measured = await alternate(
   effort.rounds,
-  () => messagesPerSecond(ours, messages, COUNT),
-  () => messagesPerSecond(reference, messages, COUNT),
+  () => rowsPerSecond(ours, messages, 1, COUNT),
+  () => rowsPerSecond(reference, messages, 1, COUNT),
 );
-for (const { producer, subscriber } of [ours, reference]) {
-  producer.close();
-  subscriber.close();
-}
-server.child.stdin?.end();
-relay.child.stdin?.end();
+closePair(ours);
+closePair(reference);
+server.stop();
+relay.stop();
 report([
   {
     workload: '6',

@@ -1,6 +1,7 @@
-/** The reference of the server workloads: what passes on messages and does nothing else. Prints its port. */
+/** The reference of the server workloads: what passes on messages and does nothing else. */
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
+import { serveMeasurements } from './child-port.ts';
 
 const parses = process.argv.includes('--json');
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
@@ -20,5 +21,4 @@ server.on('connection', (socket, request) => {
     }
   });
 });
-server.on('listening', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
-process.stdin.on('end', () => process.exit(0)).resume();
+server.on('listening', () => serveMeasurements((server.address() as AddressInfo).port));
