@@ -9,6 +9,13 @@ export interface Entry {
   readonly origin: boolean;
 }
 
+/** A part of what a message gives. */
+export interface Piece {
+  readonly data: Uint8Array;
+  /** How many rows of the partition are out with it: never fewer than with the piece before. */
+  readonly end: number;
+}
+
 /** Where the outputs of a partition end. */
 export interface Tail {
   /** Name of the last output, which the next one must follow; 0 when there is none. */
@@ -17,6 +24,8 @@ export interface Tail {
   readonly source: number;
   /** How many pieces of what that message gave are out. */
   readonly pieces: number;
+  /** How many rows of the partition are out. */
+  readonly end: number;
 }
 
 /** Pieces that go out together, none or more. */
@@ -25,6 +34,8 @@ export interface Output {
   readonly source: number;
   /** How many pieces of that message are out with this output. */
   readonly pieces: number;
+  /** How many rows of the partition are out with it. */
+  readonly end: number;
   readonly content: readonly Uint8Array[];
 }
 

@@ -1,5 +1,5 @@
 import { StreamnormError } from '../errors.ts';
-import type { Entry, Port, Tail } from './port.ts';
+import type { Entry, Output, Piece, Port, Tail } from './port.ts';
 
 /**
  * What is computed: a deterministic machine. The same messages from the same state give the same pieces and the same
@@ -11,7 +11,7 @@ export interface Fold {
    *
    * @throws StreamnormError when the message cannot be taken: nothing has changed then
    */
-  apply(entry: Entry): readonly Uint8Array[];
+  apply(entry: Entry): readonly Piece[];
   /** All that a successor needs to go on to the last bit. */
   snapshot(): Uint8Array;
 }
@@ -146,7 +146,7 @@ async function session(
           await save();
           replayed = false;
         }
-        let pieces: readonly Uint8Array[] = [];
+        let pieces: readonly Piece[] = [];
         let refused = poison.get(entry.seq);
         if (refused === undefined) {
           try {
@@ -190,7 +190,7 @@ class Chain {
   #content: Uint8Array[];
   #bytes: number;
   /** Of the last piece in `#content`. */
-  #next: { source: number; pieces: number };
+  #next: Omit<Output, 'content'>;
   #underWay: Promise<void> | undefined;
 
   constructor(port: Port, tail: Tail, maxBytes: number) {
@@ -201,19 +201,19 @@ class Chain {
     this.source = tail.source;
     this.#content = [];
     this.#bytes = 0;
-    this.#next = tail;
+    this.#next = { source: tail.source, pieces: tail.pieces, end: tail.end };
     this.#underWay = undefined;
   }
 
-  async add(source: number, pieces: readonly Uint8Array[]): Promise<void> {
+  async add(source: number, pieces: readonly Piece[]): Promise<void> {
     const tail = this.#tail;
     if (source < tail.source) return;
     for (let i = source === tail.source ? tail.pieces : 0; i < pieces.length; i++) {
-      const piece = pieces[i];
-      if (this.#content.length > 0 && this.#bytes + piece.length > this.#maxBytes) await this.flush();
-      this.#content.push(piece);
-      this.#bytes += piece.length;
-      this.#next = { source, pieces: i + 1 };
+      const { data, end } = pieces[i];
+      if (this.#content.length > 0 && this.#bytes + data.length > this.#maxBytes) await this.flush();
+      this.#content.push(data);
+      this.#bytes += data.length;
+      this.#next = { source, pieces: i + 1, end };
     }
   }
 
@@ -239,11 +239,11 @@ class Chain {
     await this.flush();
     await this.settle();
     if (this.source >= source) return;
-    this.#begin({ source, pieces: 0, content: [] });
+    this.#begin({ source, pieces: 0, end: this.#next.end, content: [] });
     await this.settle();
   }
 
-  #begin(output: { source: number; pieces: number; content: readonly Uint8Array[] }): void {
+  #begin(output: Output): void {
     this.#underWay = this.#port.append(this.#position, output).then((position) => {
       this.#position = position;
       this.source = output.source;

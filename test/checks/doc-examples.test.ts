@@ -11,8 +11,14 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .sort();
 const examples = files.flatMap((file) => examplesIn(file, readFileSync(`${src}${file}`, 'utf8')));
 
-/** Examples that need another machine's socket; the tests of their files run the same calls against a real one. */
-const NEED_A_PEER = ['websocket/sink.ts', 'websocket/source.ts'];
+/** Examples that need another machine's socket or a broker; the tests of their files run the same calls against a real one. */
+const NEED_A_PEER = [
+  'nats/from-jet-stream.ts',
+  'nats/publish-batches.ts',
+  'nats/to-jet-stream.ts',
+  'websocket/sink.ts',
+  'websocket/source.ts',
+];
 
 /** Importing all of these would start things. */
 const ROOMS_WITH_EFFECTS = ['server', 'cli', 'nats'];

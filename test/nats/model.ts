@@ -173,7 +173,9 @@ export class Model {
       load: () => this.#call(owner, () => this.#past(this.#checkpoints)),
       append: (position, output) =>
         this.#call(owner, () => {
-          if (this.#tailOf(this.#chain.at(-1)).position !== position) throw new StreamnormError('FENCED', 'append');
+          const before = this.#tailOf(this.#chain.at(-1));
+          if (before.position !== position) throw new StreamnormError('FENCED', 'append');
+          if (output.end !== before.end + output.content.length) this.#complaint ??= `rows end at ${output.end}`;
           this.#chain.push({
             ...output,
             content: output.content.map((piece) => piece.slice()),
@@ -200,7 +202,7 @@ export class Model {
   }
 
   #tailOf(output: (Output & { position: number }) | undefined): Tail {
-    return output ?? { position: 0, source: 0, pieces: 0 };
+    return output ?? { position: 0, source: 0, pieces: 0, end: 0 };
   }
 
   #past<T>(versions: readonly T[]): T | undefined {
@@ -251,7 +253,7 @@ export class Model {
     for (const entry of this.#sent) {
       if (!entry.origin) {
         try {
-          pieces.push(...fold.apply(entry).map(text));
+          pieces.push(...fold.apply(entry).map(({ data }) => text(data)));
         } catch {
           rejected.add(entry.seq);
         }
@@ -267,15 +269,16 @@ class Injected extends Error {}
 
 /** A fold whose state depends on every message and on their order. */
 const openSum: OpenFold = (state): Fold => {
-  let sum = state === undefined ? 1 : Number(text(state));
+  let [sum, end] = state === undefined ? [1, 0] : text(state).split(' ').map(Number);
   return {
     apply({ data: [kind, value] }) {
       if (kind === 3) throw new StreamnormError('BAD_FRAME', 'this message cannot be taken');
       sum = (sum * 31 + value) % 1_000_003;
       // the last message gives a piece, so that the end can be seen
-      return Array.from({ length: kind === 5 ? 0 : kind === 6 ? 3 : 1 }, (_, i) => bytes(`${sum}/${i}`));
+      const length = kind === 5 ? 0 : kind === 6 ? 3 : 1;
+      return Array.from({ length }, (_, i) => ({ data: bytes(`${sum}/${i}`), end: ++end }));
     },
-    snapshot: () => bytes(String(sum)),
+    snapshot: () => bytes(`${sum} ${end}`),
   };
 };
 

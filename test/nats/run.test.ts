@@ -47,7 +47,7 @@ describe('run, on a model of a broker that loses, repeats, delays, answers with 
     [
       'does not ask what is out already',
       'const tail = await port.tail();',
-      'const tail = { position: (await port.tail()).position, source: 0, pieces: 0 };',
+      'const tail = { ...(await port.tail()), source: 0, pieces: 0 };',
     ],
     [
       'sends what is out already once more',
@@ -87,8 +87,8 @@ describe('run refuses, and says so, when', () => {
   const origin: Entry = { seq: 1, time: 0, data: new Uint8Array(), origin: true };
   const message = (seq: number): Entry => ({ seq, time: 0, data: new Uint8Array(), origin: false });
   const checkpoint = { source: 5, state: new Uint8Array(), revision: 1 };
-  const none = { position: 0, source: 0, pieces: 0 };
-  const upTo5 = { position: 9, source: 5, pieces: 1 };
+  const none = { position: 0, source: 0, pieces: 0, end: 0 };
+  const upTo5 = { position: 9, source: 5, pieces: 1, end: 3 };
 
   test.each<[string, Partial<Port>, string]>([
     [
@@ -151,7 +151,7 @@ describe('run refuses, and says so, when', () => {
         apply: ({ seq }: Entry) => {
           applied++;
           if (seq === 3) throw new TypeError('x is not a function');
-          return [new TextEncoder().encode(`${seq} as number ${applied}`)];
+          return [{ data: new TextEncoder().encode(`${seq} as number ${applied}`), end: applied }];
         },
         snapshot: () => new Uint8Array(),
       };

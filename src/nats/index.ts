@@ -1,0 +1,11 @@
+export { ERROR_CODES, type ErrorCode, StreamnormError } from '../errors.ts';
+export { type FromJetStreamOptions, fromJetStream, type LogMessage } from './from-jet-stream.ts';
+export type { LogMeta } from './log-meta.ts';
+export { LogNames } from './log-names.ts';
+export { partitionOf } from './partition-of.ts';
+export type { Checkpoint, Entry, Output, Piece, Port, SavedCheckpoint, Tail } from './port.ts';
+export { logMeta, type ProvisionOptions, provisionLog } from './provision.ts';
+export { type PublishBatchesOptions, type PublishedBatch, publishBatches } from './publish-batches.ts';
+export { type Fold, type OpenFold, type Progress, type RunOptions, run } from './run.ts';
+export { runWorker, type WorkerChannel, type WorkerEvent, type WorkerOptions } from './run-worker.ts';
+export { type Published, type ToJetStreamOptions, toJetStream } from './to-jet-stream.ts';
