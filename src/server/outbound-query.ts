@@ -14,9 +14,9 @@ export interface OutboundQuery {
   readonly maxRate: number | undefined;
 }
 
-const FORMATS = ['json', 'f32', 'f64'] as const;
-const INCLUDED = ['z', 'raw', 'stats', 'flags'] as const;
-const ON_SLOW = ['conflate', 'drop', 'close'] as const;
+export const FORMATS = ['json', 'f32', 'f64'] as const;
+export const INCLUDED = ['z', 'raw', 'stats', 'flags'] as const;
+export const ON_SLOW = ['conflate', 'drop', 'close'] as const;
 const PARAMETERS = ['format', 'include', 'since', 'maxRate', 'onSlow', 'digits'];
 
 /**

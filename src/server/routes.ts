@@ -54,6 +54,11 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     response.end(text);
     return;
   }
+  if (path === '/asyncapi.json') {
+    // loaded with the first request, so that starting stays quick
+    const { asyncApi } = await import('./asyncapi.ts');
+    return send(response, 200, asyncApi(served.version));
+  }
   if (path === '/channels')
     return send(response, 200, {
       channels: Array.from(served.channels)

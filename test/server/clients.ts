@@ -6,6 +6,7 @@ import type { ChannelHandle, LogEntry, RunningServer, ServerConfigInput } from '
 import { createServer } from '../../src/server/index.ts';
 import { decodeFrame, type Frame } from '../../src/websocket/frame.ts';
 import { Arrivals } from '../websocket/arrivals.ts';
+import { contractFault } from './wire-contract.ts';
 
 /** What a server says in JSON. */
 export interface Said {
@@ -40,7 +41,7 @@ export async function serve(
   return Object.assign(server, { log });
 }
 
-/** A client whose messages can be awaited: JSON parsed, frames decoded. */
+/** A client whose messages can be awaited: JSON parsed, frames decoded. One that /asyncapi.json does not promise fails the test. */
 export class Client {
   readonly socket: WebSocket;
   readonly texts: string[] = [];
@@ -50,6 +51,8 @@ export class Client {
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
+    const role = new URL(socket.url).pathname.startsWith('/in/') ? 'in' : 'out';
+    const faults: string[] = [];
     socket.on('error', () => {});
     socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary) {
@@ -58,13 +61,19 @@ export class Client {
       }
       const text = data.toString();
       this.texts.push(text);
-      this.said.add(JSON.parse(text));
+      const said: Said = JSON.parse(text);
+      const fault = contractFault(role, said);
+      if (fault !== undefined) faults.push(fault);
+      this.said.add(said);
     });
     // not `once`, which an error before the close would reject
     this.closed = new Promise((resolve) => {
       socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }));
     });
-    onTestFinished(() => socket.terminate());
+    onTestFinished(() => {
+      socket.terminate();
+      expect(faults).toEqual([]);
+    });
   }
 
   static async open(url: string, options?: ClientOptions & { protocols?: string[] }): Promise<Client> {
