@@ -1,14 +1,15 @@
 import { batchKernel } from './batch-kernel.ts';
 import { BatchSummary } from './batch-summary.ts';
 import { isConstantFeature } from './constant-feature.ts';
+import { requireSameNames, widthAndNames } from './feature-names.ts';
 import { FLAG } from './flags.ts';
 import { lacksValue, MISSING, type Missing, requireValues, withoutIncomplete } from './missing-values.ts';
 import { MovingBatchStats } from './moving-batch-stats.ts';
-import { requireBoolean, requireKnown, requireOneOf, requirePositiveInteger, shown } from './parameter.ts';
+import { requireBoolean, requireKnown, requireOneOf, shown } from './parameter.ts';
 import { RATE_OPTIONS, type RateOptions, rateByCount } from './rate.ts';
 import { type Renorm, type RenormOptions, type RenormState, readRenorm, renormState, requireRenorm } from './renorm.ts';
 import { isRows, type Rows, requireRows } from './rows.ts';
-import { requireFeatureNames, type Sample, sampleShape } from './sample-shape.ts';
+import { type Sample, sampleShape } from './sample-shape.ts';
 import { DEFAULT_EPS, requireClip, requireEps, requireVector } from './scaling-options.ts';
 import { StateReader, type StatisticState } from './state.ts';
 import { isUsable, MAX_MAGNITUDE } from './usable.ts';
@@ -122,16 +123,9 @@ export class BatchNorm {
   constructor(options: BatchNormOptions) {
     const where = 'BatchNorm';
     requireKnown(where, options, ['features', ...BATCH_NORM_OPTIONS, 'momentum']);
-    const { features } = options;
-    if (typeof features === 'number') {
-      this.features = requirePositiveInteger(where, 'features', features);
-      this.names = undefined;
-    } else {
-      if (features === undefined) throw new TypeError(`${where} requires features: their number or their names`);
-      requireFeatureNames(where, features);
-      this.features = features.length;
-      this.names = [...features];
-    }
+    const { width, names } = widthAndNames(where, options.features);
+    this.features = width;
+    this.names = names;
     this.#moving = new MovingBatchStats(this.features, rateByCount(where, options));
     this.eps = requireEps(where, options.eps ?? DEFAULT_EPS);
     this.weight = requireVector(where, 'weight', options.weight, this.features);
@@ -218,11 +212,7 @@ export class BatchNorm {
     if (!(other instanceof BatchNorm)) {
       throw new TypeError(`BatchNorm.merge requires a BatchNorm, got ${shown(other)}`);
     }
-    if (this.names !== undefined && other.names !== undefined && other.names.join('\0') !== this.names.join('\0')) {
-      throw new TypeError(
-        `BatchNorm.merge requires the features ${this.names.join(', ')}, got ${other.names.join(', ')}`,
-      );
-    }
+    requireSameNames('BatchNorm.merge', this.names, other.names);
     if (this.#frozen) return this;
     this.#moving.merge(other.#moving);
     this.samples += other.samples;

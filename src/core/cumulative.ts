@@ -1,12 +1,14 @@
+import { requireSameNames, widthAndNames } from './feature-names.ts';
 import type { BatchMoments } from './moving-batch-stats.ts';
-import { requireKnown, requirePositiveInteger } from './parameter.ts';
+import { requireKnown } from './parameter.ts';
 import { StateReader, type StatisticState } from './state.ts';
 import type { Statistic, StatisticFactory, StatisticNumbers } from './statistic.ts';
 import { isWeight, MAX_MAGNITUDE, magnitudeLimit } from './usable.ts';
 
 export interface CumulativeState extends StatisticState {
   readonly format: 'streamnorm.cumulative/1';
-  readonly features: number;
+  /** How many, or their names where they are known. */
+  readonly features: number | readonly string[];
   readonly version: number;
   readonly count: number[];
   readonly mean: number[];
@@ -47,6 +49,8 @@ const FORMAT = 'streamnorm.cumulative/1';
  */
 export class Cumulative implements Statistic {
   readonly features: number;
+  /** Of the features, where they are known. */
+  readonly names: readonly string[] | undefined;
   readonly mean: Float64Array;
   readonly variance: Float64Array;
   readonly count: Float64Array;
@@ -60,9 +64,12 @@ export class Cumulative implements Statistic {
   #weights: { sum: Float64Array; squares: Float64Array } | null;
   #frozen: boolean;
 
-  constructor(options: { features: number }) {
+  /** @throws TypeError, RangeError for wrong options */
+  constructor(options: { features: number | readonly string[] }) {
     requireKnown('Cumulative', options, ['features']);
-    this.features = requirePositiveInteger('Cumulative', 'features', options.features);
+    const { width, names } = widthAndNames('Cumulative', options.features);
+    this.features = width;
+    this.names = names;
     this.mean = new Float64Array(this.features);
     this.variance = new Float64Array(this.features);
     this.count = new Float64Array(this.features);
@@ -124,6 +131,7 @@ export class Cumulative implements Statistic {
     if (other.features !== this.features) {
       throw new TypeError(`Cumulative.merge requires ${this.features} features, got ${other.features}`);
     }
+    requireSameNames('Cumulative.merge', this.names, other.names);
     if (this.#frozen) return;
     if (other.#weights !== null) this.#weights ??= this.#equalWeights();
     const { sum, squares } = other.#weights ?? { sum: other.count, squares: other.count };
@@ -166,7 +174,7 @@ export class Cumulative implements Statistic {
   state(): CumulativeState {
     return {
       format: FORMAT,
-      features: this.features,
+      features: this.names ? [...this.names] : this.features,
       version: this.version,
       count: Array.from(this.count),
       mean: Array.from(this.mean),
@@ -180,10 +188,11 @@ export class Cumulative implements Statistic {
   /** @throws StreamnormError STATE for anything that `state()` cannot have written */
   static from(state: unknown): Cumulative {
     const reader = new StateReader(state, FORMAT);
-    const features = reader.width();
+    const named = reader.features();
+    const features = typeof named === 'number' ? named : named.length;
     // before memory is taken for as many features as the state claims
     const mean = reader.means('mean', features);
-    const cumulative = new Cumulative({ features });
+    const cumulative = new Cumulative({ features: named });
     cumulative.version = reader.count('version');
     cumulative.count.set(reader.nonNegatives('count', features));
     cumulative.mean.set(mean);

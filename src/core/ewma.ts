@@ -1,5 +1,6 @@
 import type { Duration } from './duration.ts';
-import { requireFunction, requireKnown, requirePositiveInteger } from './parameter.ts';
+import { requireSameNames, widthAndNames } from './feature-names.ts';
+import { requireFunction, requireKnown } from './parameter.ts';
 import { RATE_OPTIONS, type Rate, type RateOptions, rateOf } from './rate.ts';
 import { StateReader, type StatisticState } from './state.ts';
 import type { Statistic, StatisticFactory, StatisticNumbers } from './statistic.ts';
@@ -7,7 +8,8 @@ import { isWeight, MAX_MAGNITUDE, magnitudeLimit } from './usable.ts';
 
 export interface EwmaState extends StatisticState {
   readonly format: 'streamnorm.ewma/1';
-  readonly features: number;
+  /** How many, or their names where they are known. */
+  readonly features: number | readonly string[];
   /** The rate: one of the two, or neither for a cumulative one. */
   readonly alpha?: number;
   readonly halfLifeMs?: number;
@@ -54,6 +56,8 @@ const FORMAT = 'streamnorm.ewma/1';
  */
 export class Ewma implements Statistic {
   readonly features: number;
+  /** Of the features, where they are known. */
+  readonly names: readonly string[] | undefined;
   readonly rate: Rate;
   readonly mean: Float64Array;
   readonly variance: Float64Array;
@@ -74,10 +78,11 @@ export class Ewma implements Statistic {
   readonly #halfLifeMs: number;
 
   /** @throws TypeError, RangeError for wrong options */
-  constructor(options: RateOptions & { features: number }) {
+  constructor(options: RateOptions & { features: number | readonly string[] }) {
     requireKnown('Ewma', options, ['features', ...RATE_OPTIONS, 'momentum']);
-    const features = requirePositiveInteger('Ewma', 'features', options.features);
+    const { width: features, names } = widthAndNames('Ewma', options.features);
     this.features = features;
+    this.names = names;
     this.rate = rateOf('Ewma', options);
     this.mean = new Float64Array(features);
     this.variance = new Float64Array(features);
@@ -118,6 +123,7 @@ export class Ewma implements Statistic {
     if (other.features !== this.features || other.#halfLifeMs !== this.#halfLifeMs) {
       throw new TypeError('Ewma.merge requires the same features and the same half-life');
     }
+    requireSameNames('Ewma.merge', this.names, other.names);
     if (this.#frozen) return;
     for (let j = 0; j < this.features; j++) {
       if (other.count[j] === 0) continue;
@@ -180,7 +186,7 @@ export class Ewma implements Statistic {
     const rate = 'alpha' in this.rate || 'halfLifeMs' in this.rate ? this.rate : {};
     return {
       format: FORMAT,
-      features: this.features,
+      features: this.names ? [...this.names] : this.features,
       ...rate,
       version: this.version,
       time: Array.from(this.#time, (t) => (Number.isNaN(t) ? null : t)),
@@ -197,7 +203,8 @@ export class Ewma implements Statistic {
   /** @throws StreamnormError STATE for anything that `state()` cannot have written */
   static from(state: unknown): Ewma {
     const reader = new StateReader(state, FORMAT);
-    const features = reader.width();
+    const named = reader.features();
+    const features = typeof named === 'number' ? named : named.length;
     // before memory is taken for as many features as the state claims
     const mean = reader.means('mean', features);
     const rate: RateOptions = reader.has('alpha')
@@ -205,7 +212,7 @@ export class Ewma implements Statistic {
       : reader.has('halfLifeMs')
         ? { halfLife: `${reader.number('halfLifeMs', (h) => h > 0, 'be > 0')}ms` as Duration }
         : { cumulative: true };
-    const ewma = new Ewma({ features, ...rate });
+    const ewma = new Ewma({ features: named, ...rate });
     ewma.version = reader.count('version');
     ewma.#weight.set(reader.nonNegatives('weight', features));
     ewma.#weight2.set(reader.nonNegatives('weight2', features));

@@ -5,6 +5,7 @@ import { MovingBatch } from './moving-batch.ts';
 import { MovingBatchStats } from './moving-batch-stats.ts';
 import { shown } from './parameter.ts';
 import { Robust } from './robust.ts';
+import { requireClip, requireEps, requireVector } from './scaling-options.ts';
 import type { StatisticState } from './state.ts';
 import type { Statistic, StatisticFactory } from './statistic.ts';
 import { isUsable } from './usable.ts';
@@ -16,6 +17,14 @@ export interface GivenStatistics {
   std?: ArrayLike<number>;
 }
 
+/** How values come out, where the statistics are those of a layer that says so. */
+export interface GivenScaling {
+  readonly eps?: number;
+  readonly clip?: number;
+  readonly weight?: readonly number[];
+  readonly bias?: readonly number[];
+}
+
 export interface FrozenState extends StatisticState {
   readonly format: 'streamnorm.frozen/1';
   readonly features: number;
@@ -23,13 +32,19 @@ export interface FrozenState extends StatisticState {
   readonly variance: number[];
   /** Present, and true, for those of `MinMax` and `Robust`. */
   readonly exactScale?: boolean;
+  /** Of the layer that the numbers come from. */
+  readonly eps?: number;
+  readonly clip?: number;
+  readonly weight?: readonly number[];
+  readonly bias?: readonly number[];
 }
 
 /**
  * Given mean and variance that nothing ever moves. `update` does nothing.
  *
  * Takes `{ mean, variance }`, `{ mean, std }`, what the `state()` of a `BatchNorm`, `Ewma`, `Cumulative` or `Frozen`
- * returned: the numbers that it would have normalised with; or a statistic, as it stands now. To stop a statistic that is
+ * returned: the numbers that it would have normalised with, eps, weight, bias and clip of a `BatchNorm` included, unless
+ * `normalize` is given others; or a statistic, as it stands now. To stop a statistic that is
  * in use, and let it learn again later, call its own `freeze` and `unfreeze`.
  *
  * @throws TypeError for another form; StreamnormError STATE for numbers that are not finite or a negative variance
@@ -45,6 +60,8 @@ export class Frozen implements Statistic {
   readonly weighted: boolean;
   readonly frozen: boolean;
   readonly exactScale: boolean;
+  /** What `normalize` does unless it is told otherwise. */
+  readonly scaling: GivenScaling;
 
   constructor(given: GivenStatistics | StatisticState) {
     const { mean, variance, exactScale = false } = numbersOf(given);
@@ -68,6 +85,7 @@ export class Frozen implements Statistic {
     this.weighted = true;
     this.frozen = true;
     this.exactScale = exactScale === true;
+    this.scaling = scalingOf(given as GivenScaling & Partial<StatisticState>, mean.length);
   }
 
   update(): void {}
@@ -83,6 +101,7 @@ export class Frozen implements Statistic {
       mean: Array.from(this.mean),
       variance: Array.from(this.variance),
       ...(this.exactScale && { exactScale: true }),
+      ...this.scaling,
     };
   }
 
@@ -108,6 +127,25 @@ export function frozen<S = unknown>(given: GivenStatistics | StatisticState): St
       return checked;
     },
   };
+}
+
+/** Of a state of a `BatchNorm`, or one of given numbers that came from there. */
+function scalingOf(given: GivenScaling & Partial<StatisticState>, features: number): GivenScaling {
+  const isLayer = given.format === 'streamnorm.batchnorm/1';
+  if (!isLayer && given.format !== 'streamnorm.frozen/1') return {};
+  try {
+    const [weight, bias] = (['weight', 'bias'] as const).map((name) =>
+      requireVector('frozen', name, given[name], features),
+    );
+    return {
+      ...(given.eps !== undefined && { eps: requireEps('frozen', given.eps) }),
+      ...(given.clip !== undefined && { clip: requireClip('frozen', given.clip) }),
+      ...(weight && { weight: Array.from(weight) }),
+      ...(bias && { bias: Array.from(bias) }),
+    };
+  } catch (cause) {
+    throw new StreamnormError('STATE', (cause as Error).message, { cause });
+  }
 }
 
 /** Saved states whose numbers are not plain fields: restored, to be read as `normalize` reads them. */

@@ -116,7 +116,7 @@ export const METHODS = {
     options: [...RATE, 'eps', ...SCALING],
     create: (features, options, saved) => {
       const { scaling, rest } = split(options);
-      const statistic = resumed(Ewma, new Ewma({ ...rest, features: features.length }), RATE, rest, saved);
+      const statistic = resumed(Ewma, new Ewma({ ...rest, features }), RATE, rest, saved);
       return bySample('ewma', statistic, scaling);
     },
   },
@@ -124,11 +124,7 @@ export const METHODS = {
     help: 'each row at once, by the statistics of everything so far',
     options: ['eps', ...SCALING],
     create: (features, options, saved) =>
-      bySample(
-        'cumulative',
-        resumed(Cumulative, new Cumulative({ features: features.length }), [], {}, saved),
-        options,
-      ),
+      bySample('cumulative', resumed(Cumulative, new Cumulative({ features }), [], {}, saved), options),
   },
   rolling: {
     help: 'each row at once, by the statistics of the last rows, or of the last time',
@@ -238,6 +234,8 @@ function resumed<M extends { readonly features: number; state(): StatisticState 
     else for (const field of ['alpha', 'cumulative', 'halfLifeMs']) fields.add(field);
   }
   const resumes = { ...before };
+  // a state of before there were names
+  if (typeof before.features === 'number') resumes.features = now.features;
   for (const field of fields) {
     delete resumes[field];
     if (field in now) resumes[field] = now[field];

@@ -85,8 +85,9 @@ export class Standardizer {
   /** 1 for each feature that has had no value since the hole; null where there was none, or all have. As `statistic`. */
   aged: Uint8Array | null;
 
-  constructor(where: string, statistic: Statistic, options: StandardizerOptions = {}) {
-    requireStandardizer(where, options);
+  constructor(where: string, statistic: Statistic, given: StandardizerOptions = {}) {
+    requireStandardizer(where, given);
+    const options = statistic.scaling === undefined ? given : withDefaults(given, statistic.scaling);
     this.statistic = statistic;
     this.eps = options.eps ?? (statistic.exactScale ? 0 : DEFAULT_EPS);
     this.clip = options.clip ?? Number.POSITIVE_INFINITY;
@@ -263,6 +264,12 @@ export class Standardizer {
     out[j] = clipped ? Math.sign(z) * this.clip : z;
     return clipped ? FLAG.clipped : 0;
   }
+}
+
+/** An option that is undefined is not given; null is, and says that there is none. */
+function withDefaults(given: StandardizerOptions, defaults: NonNullable<Statistic['scaling']>): StandardizerOptions {
+  const said = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(said) };
 }
 
 function hasNoScale({ mean, variance, count, exactScale }: Statistic, j: number): boolean {

@@ -33,6 +33,13 @@ export interface Statistic {
    * unless given, and only a scale of 0 is constant.
    */
   readonly exactScale?: boolean;
+  /** Scaling that comes with given numbers: what `normalize` does unless it is given others. */
+  readonly scaling?: {
+    readonly eps?: number;
+    readonly clip?: number;
+    readonly weight?: ArrayLike<number>;
+    readonly bias?: ArrayLike<number>;
+  };
   /** True when `update` takes a weight; absent or false: every sample weighs 1. */
   readonly weighted?: boolean;
   /** True while nothing moves the statistics. */

@@ -9,13 +9,13 @@ import { StreamnormError } from '../errors.ts';
 import { requireObject } from './read-json.ts';
 import { quoted, quotedList, refuse } from './refuse.ts';
 
-/** Names that travel with a state whose `features` is only their number. `from` of its class ignores them. */
+/** Names that travel with a state whose `features` is only their number. */
 interface Names {
   readonly names?: readonly string[];
 }
 
 /** Every state that can be exchanged. */
-export type AnyState = BatchNormState | (CumulativeState & Names) | (EwmaState & Names) | (FrozenState & Names);
+export type AnyState = BatchNormState | CumulativeState | EwmaState | (FrozenState & Names);
 
 /** By kind: the part of `format` before the slash. */
 const READERS: Readonly<Record<string, (state: unknown) => AnyState>> = {
@@ -26,8 +26,9 @@ const READERS: Readonly<Record<string, (state: unknown) => AnyState>> = {
     // Frozen also takes what is no saved state
     const reader = new StateReader(state, 'streamnorm.frozen/1');
     const features = reader.width();
-    const mean = reader.means('mean', features);
-    return new Frozen({ mean, variance: reader.nonNegatives('variance', features) }).state();
+    reader.means('mean', features);
+    reader.nonNegatives('variance', features);
+    return new Frozen(state as FrozenState).state();
   },
 };
 
@@ -68,7 +69,7 @@ export function withNames<S extends AnyState>(state: S, names: readonly string[]
   if (names === undefined) return state;
   requireFeatures('a state', names);
   requireWidth('the state', typeof state.features === 'number' ? state.features : state.features.length, names);
-  const field = state.format === 'streamnorm.batchnorm/1' ? 'features' : 'names';
+  const field = state.format === 'streamnorm.frozen/1' ? 'names' : 'features';
   return { ...state, [field]: [...names] };
 }
 

@@ -46,7 +46,7 @@ export function scalingOf(state: AnyState): Scaling {
       return { names, mean: state.mean, variance: [...ewma.variance], counts, eps: 0 };
     }
     case 'streamnorm.frozen/1':
-      return { names, mean: state.mean, variance: state.variance, counts: undefined, eps: 0 };
+      return { names, mean: state.mean, variance: state.variance, counts: undefined, eps: state.eps ?? 0 };
   }
 }
 
@@ -58,8 +58,8 @@ export function layerOf(state: AnyState): Layer & { readonly batches: number } {
   return {
     runningMean: mean.map((x, j) => (isKnown(j) ? x : 0)),
     runningVar: variance.map((x, j) => (isKnown(j) ? x : 1)),
-    weight: null,
-    bias: null,
+    weight: state.format === 'streamnorm.frozen/1' && state.weight ? [...state.weight] : null,
+    bias: state.format === 'streamnorm.frozen/1' && state.bias ? [...state.bias] : null,
     batches: 'version' in state ? state.version : 0,
   };
 }

@@ -37,15 +37,15 @@ export const TO_SKLEARN_OPTIONS = ['features', 'affine'] as const;
  * the mean and variance that give its output. scikit-learn has no eps: use `eps: 0`. A feature without spread comes out
  * as 0 here and as x - mean there.
  *
- * @returns a state for `Cumulative.from`, or for `frozen`; `names` are those of the features
+ * Counts that are not whole are sums of weights (`sample_weight`), of more samples than the scaler says: then `count`, and
+ * nEff with it, is taken to be the sum rounded up, at least 2.
+ *
+ * @returns a state for `Cumulative.from`, or for `frozen`, which carries the names of its features as `names`
  * @throws StreamnormError STATE for bad content, numbers that are not finite, a negative variance, or lengths that
  *   differ; TypeError for wrong options
  * @example fromSklearn('{"mean_":[2],"var_":[0.5],"scale_":[0.707],"n_samples_seen_":4}') // { …, count: [4], mean: [2], m2: [2] }
  */
-export function fromSklearn(
-  text: string,
-  options: FromSklearnOptions = {},
-): (CumulativeState & Named) | (FrozenState & Named) {
+export function fromSklearn(text: string, options: FromSklearnOptions = {}): CumulativeState | (FrozenState & Named) {
   requireKnown('fromSklearn', options, FROM_SKLEARN_OPTIONS);
   requireFeatures('fromSklearn', options.features);
   const fields = readJsonObject(text, 'the scaler');
@@ -76,7 +76,7 @@ export function fromSklearn(
       format: 'streamnorm.cumulative/1',
       features: width,
       version: Math.ceil(counts.reduce((most, n) => (n > most ? n : most), 0)),
-      count: counts,
+      ...sumsOfWeights(counts),
       mean,
       m2: variance.map((v, j) => v * counts[j]),
     }) as CumulativeState;
@@ -100,7 +100,7 @@ export function fromSklearn(
  *
  * | state | `n_samples_seen_` | lost |
  * |---|---|---|
- * | Cumulative | the counts | nothing: it comes back bit for bit |
+ * | Cumulative | the counts, or the sums of the weights | nothing: it comes back bit for bit |
  * | Ewma | what it is worth, nEff, rounded | times and the rate: the scaler goes on without forgetting |
  * | BatchNorm | its samples | the rate, eps (but `scale_` is √(var + eps)), clip, weight and bias |
  * | Frozen | absent: `partial_fit` refuses it | nothing |
@@ -116,7 +116,8 @@ export function toSklearn(state: unknown, options: ToSklearnOptions = {}): strin
   requireKnown('toSklearn', options, TO_SKLEARN_OPTIONS);
   requireFeatures('toSklearn', options.features);
   const from = withNames(requireState(state), options.features);
-  if (from.format === 'streamnorm.batchnorm/1' && options.affine !== false) {
+  const isLayer = from.format === 'streamnorm.batchnorm/1' || from.format === 'streamnorm.frozen/1';
+  if (isLayer && options.affine !== false) {
     const { weight, bias } = from;
     if (weight?.some((x) => x !== 1) || bias?.some((x) => x !== 0)) {
       refuse('a StandardScaler has no weight and bias; affine: false leaves them out');
@@ -127,19 +128,18 @@ export function toSklearn(state: unknown, options: ToSklearnOptions = {}): strin
   const scale = variance.map((v, j) =>
     isConstantFeature(v, mean[j], counts?.[j] ?? Number.POSITIVE_INFINITY) ? 1 : Math.sqrt(v + eps),
   );
+  // with sample_weight scikit-learn counts weights
+  const seen = from.format === 'streamnorm.cumulative/1' ? (from.weight ?? counts) : counts;
   return `${writeJson({
     mean_: orNull(mean),
     var_: orNull(variance),
     scale_: orNull(scale),
-    n_samples_seen_: counts?.every((n) => n === counts[0]) ? counts[0] : counts,
+    n_samples_seen_: seen?.every((n) => n === seen[0]) ? seen[0] : seen,
     n_features_in_: mean.length,
     feature_names_in_: names,
     with_mean: true,
     with_std: true,
-    [REST_NAME]:
-      from.format === 'streamnorm.cumulative/1'
-        ? { version: from.version, meanLow: from.meanLow, m2: from.m2 }
-        : undefined,
+    [REST_NAME]: from.format === 'streamnorm.cumulative/1' ? sumsIn(from) : undefined,
   })}\n`;
 }
 
@@ -160,16 +160,32 @@ function countsOf(value: unknown, width: number): number[] {
   return Array.from({ length: width }, () => count);
 }
 
+/** Counts are weights where they are not whole, or too small for a variance that there is. */
+function sumsOfWeights(counts: number[]): Pick<CumulativeState, 'count' | 'weight' | 'weight2'> {
+  if (counts.every(Number.isInteger)) return { count: counts };
+  const count = counts.map((weight) => (Number.isInteger(weight) ? weight : Math.max(2, Math.ceil(weight))));
+  return { count, weight: counts, weight2: counts.map((weight, j) => (weight === 0 ? 0 : weight ** 2 / count[j])) };
+}
+
+/** What a scaler has no attribute for. */
+function sumsIn({ version, meanLow, m2, count, weight, weight2 }: CumulativeState): JsonObject {
+  return { version, meanLow, m2, ...(weight && { count, weight2 }) };
+}
+
 /** The state with the sums that the file carries, if they give its variances: a product loses their last bits. */
-function withSums(state: CumulativeState, variance: number[], { m2, meanLow, version }: JsonObject): CumulativeState {
-  if (m2 === undefined) return state;
-  const sums = fieldNumbers(m2, `${REST_NAME}.m2`, 'variance', state.features);
-  const low =
-    meanLow === undefined ? undefined : fieldNumbers(meanLow, `${REST_NAME}.meanLow`, 'factor', state.features);
+function withSums(state: CumulativeState, variance: number[], rest: JsonObject): CumulativeState {
+  if (rest.m2 === undefined) return state;
+  const width = state.mean.length;
+  const carried = (name: string, rule: 'variance' | 'factor' | 'count') =>
+    rest[name] === undefined ? undefined : fieldNumbers(rest[name], `${REST_NAME}.${name}`, rule, width);
+  const meanLow = carried('meanLow', 'factor');
   // of another mean it is not the rounding
-  const rounds = low?.every((x, j) => state.mean[j] + x === state.mean[j]);
-  const carried = requireState({ ...state, ...(rounds && { meanLow: low }), m2: sums, version }) as CumulativeState;
-  return Cumulative.from(carried).variance.every((v, j) => v === variance[j]) ? carried : state;
+  const rounds = meanLow?.every((low, j) => state.mean[j] + low === state.mean[j]);
+  const weight2 = carried('weight2', 'variance');
+  const weights = weight2 && { count: carried('count', 'count'), weight: state.weight ?? state.count, weight2 };
+  const sums = { m2: carried('m2', 'variance'), version: rest.version, ...(rounds && { meanLow }), ...weights };
+  const whole = requireState({ ...state, ...sums }) as CumulativeState;
+  return Cumulative.from(whole).variance.every((v, j) => v === variance[j]) ? whole : state;
 }
 
 function switchOf(fields: JsonObject, name: string): boolean | undefined {

@@ -8,7 +8,9 @@ import { BadLines } from '../../src/cli/bad-lines.ts';
 import { Notices } from '../../src/cli/notices.ts';
 import { Output } from '../../src/cli/output.ts';
 import { pipe } from '../../src/cli/pipe.ts';
+import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { METHOD_NAMES, METHOD_OPTIONS } from '../../src/core/methods.ts';
+import { expectClose } from '../support/close.ts';
 import { HandClock } from './hand-clock.ts';
 import { runCli } from './run-cli.ts';
 
@@ -154,6 +156,37 @@ describe('--state', () => {
       expect(Number(rowsOf(stdout)[0])).toBeCloseTo(8 / Math.sqrt(method === 'batch' ? 8 : 4), 12);
       expect(readFileSync(state, 'utf8')).toBe(before);
     }
+  });
+
+  test('--method frozen takes weight, bias, eps and clip of a BatchNorm too, unless it is given others', async () => {
+    const norm = new BatchNorm({
+      features: ['x', 'y'],
+      eps: 0.5,
+      weight: [2, -1],
+      bias: [10, 0.25],
+      clip: 1.5,
+      alpha: 1,
+    });
+    const rows = [
+      [1, 10],
+      [3, 30],
+      [8, 20],
+    ];
+    norm.learn(rows);
+    const state = file('affine.json');
+    writeFileSync(state, JSON.stringify(norm.state()));
+    const input = `x,y\n${rows.map((row) => row.join()).join('\n')}\n`;
+    const read = async (...flags: string[]) => {
+      const { stdout } = await csv(input, '--method', 'frozen', '--state', state, ...flags);
+      return stdout
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(',').map(Number));
+    };
+    expectClose(await read(), norm.transform(rows));
+    const other = BatchNorm.from({ ...norm.state(), bias: [0, 0], eps: 0 });
+    expectClose(await read('--bias', '0,0', '--eps', '0'), other.transform(rows));
   });
 
   test('frozen statistics by key: a key without any is a bad line', async () => {

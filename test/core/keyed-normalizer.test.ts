@@ -170,7 +170,11 @@ describe('bounds', () => {
     ] as const)
       one(keyed, key, x);
     expect(told).toEqual([
-      ['b', 'maxKeys', { format: 'streamnorm.cumulative/1', features: 1, version: 1, count: [1], mean: [2], m2: [0] }],
+      [
+        'b',
+        'maxKeys',
+        { format: 'streamnorm.cumulative/1', features: ['x'], version: 1, count: [1], mean: [2], m2: [0] },
+      ],
     ]);
     expect(keyed.evictions).toEqual({ maxKeys: 1, idle: 0 });
     expect([keyed.size, keyed.has('a'), keyed.has('b'), keyed.has('c')]).toEqual([2, true, false, true]);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { BatchNormState } from '../../src/core/batch-norm.ts';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { Cumulative } from '../../src/core/cumulative.ts';
 import { Ewma } from '../../src/core/ewma.ts';
@@ -41,9 +42,26 @@ describe('export then import gives the same state, bit for bit', () => {
 
   test('names travel with a state that only counts its features', () => {
     const named = importState(exportState(STATES.cumulative, 'json'), { features: NAMES });
-    expect(named).toEqual({ ...STATES.cumulative, names: NAMES });
+    expect(named).toEqual({ ...STATES.cumulative, features: NAMES });
     for (const format of ['json', 'sklearn'] as const) expect(importState(exportState(named, format))).toEqual(named);
-    expect(Cumulative.from(named).state()).toEqual(STATES.cumulative);
+    expect(Cumulative.from(named).state()).toEqual(named);
+    const frozen = importState(exportState(STATES.frozen, 'json'), { features: NAMES });
+    expect(frozen).toEqual({ ...STATES.frozen, names: NAMES });
+  });
+
+  test('names beside a state, as they were written before it had any, still load', () => {
+    for (const state of [STATES.cumulative, STATES.ewma]) {
+      expect(importState(JSON.stringify({ ...state, names: NAMES }))).toEqual({ ...state, features: NAMES });
+    }
+  });
+
+  test('weight, bias and eps of given statistics come out again', () => {
+    const { weight, bias } = STATES.batchNorm as BatchNormState;
+    const frozen = new Frozen(STATES.batchNorm).state();
+    expect(frozen).toMatchObject({ weight, bias, eps: 1e-5 });
+    expect(importState(exportState(frozen, 'json'))).toEqual(frozen);
+    expect(importState(exportState(frozen, 'safetensors'))).toMatchObject({ weight, bias });
+    expectRefused(() => exportState(frozen, 'sklearn'), 'a StandardScaler has no weight and bias');
   });
 });
 
@@ -100,7 +118,7 @@ describe('own JSON', () => {
     expectRefused(() => fromJson(toJson(STATES.ewma), { key: 'a' }), 'one state, and none by key');
     expectRefused(() => fromJson('{"format":"streamnorm.keyed/1","keys":{}}'), '"keys" must be a list');
     const checkpoint = { format: 'streamnorm.checkpoint/1', features: NAMES, method: 'ewma', state: STATES.ewma };
-    expect(fromJson(JSON.stringify(checkpoint))).toEqual({ ...STATES.ewma, names: NAMES });
+    expect(fromJson(JSON.stringify(checkpoint))).toEqual({ ...STATES.ewma, features: NAMES });
   });
 
   test.each<[string, string, string]>([

@@ -24,6 +24,15 @@ export interface SklearnCase extends Evaluated {
   with_std?: boolean;
 }
 
+/** Of a scaler that learned weighted samples: which, and what it says after more of them. */
+export interface WeightedCase extends SklearnCase {
+  rows: number[][];
+  weights: number[];
+  more: number[][];
+  more_weights: number[];
+  more_outputs: number[][];
+}
+
 /** What PyTorch and scikit-learn make of the files of test/golden/exchange. */
 export const EXPECTED: { torch: TorchCase[]; sklearn: SklearnCase[] } = JSON.parse(
   readFileSync(new URL('expected.json', folder), 'utf8'),

@@ -8,7 +8,7 @@ import type { Statistic } from '../../src/core/statistic.ts';
 import { fromSklearn, toSklearn } from '../../src/exchange/sklearn.ts';
 import { expectClose } from '../support/close.ts';
 import { golden } from '../support/golden.ts';
-import { EXPECTED, textOfFile } from './golden-files.ts';
+import { EXPECTED, textOfFile, type WeightedCase } from './golden-files.ts';
 import { expectRefused } from './refused.ts';
 import { learned, NAMES, ROWS } from './states.ts';
 
@@ -23,10 +23,9 @@ describe('scalers that scikit-learn fitted', () => {
   });
 
   test('names and one count, or a count for each feature', () => {
-    expect(fromSklearn(textOfFile('scaler.sklearn.json'))).toMatchObject({ names: NAMES, count: [23, 23, 23] });
+    expect(fromSklearn(textOfFile('scaler.sklearn.json'))).toMatchObject({ features: NAMES, count: [23, 23, 23] });
     const missing = fromSklearn(textOfFile('scaler-missing.sklearn.json'));
-    expect(missing).toMatchObject({ count: [17, 15, 17] });
-    expect(missing).not.toHaveProperty('names');
+    expect(missing).toMatchObject({ features: 3, count: [17, 15, 17] });
   });
 
   const { cases } = golden<{
@@ -50,6 +49,45 @@ describe('scalers that scikit-learn fitted', () => {
       expectClose(scored(statistic, transform.inputs), transform.outputs);
     },
   );
+});
+
+describe('weights of samples', () => {
+  const weighted = EXPECTED.sklearn.find(({ file }) => file.includes('weighted')) as WeightedCase;
+  const { rows, weights, more, more_weights, evaluation, more_outputs } = weighted;
+  const learnedFrom = (statistic: Cumulative, samples: number[][], w: number[]) => {
+    samples.forEach((row, i) => void statistic.update(row, undefined, w[i]));
+    return statistic;
+  };
+
+  test('the count of a scaler is the sum of its weights, and so is that of what toSklearn writes', () => {
+    const sum = weights.reduce((a, b) => a + b);
+    const theirs = JSON.parse(textOfFile(weighted.file));
+    const ours = JSON.parse(toSklearn(learnedFrom(new Cumulative({ features: 3 }), rows, weights).state()));
+    expectClose([theirs.n_samples_seen_, ours.n_samples_seen_], [sum, sum]);
+    for (const field of ['mean_', 'var_', 'scale_'] as const) expectClose(ours[field], theirs[field]);
+  });
+
+  test('goes on learning as partial_fit does', () => {
+    const statistic = Cumulative.from(fromSklearn(textOfFile(weighted.file)));
+    expectClose(scored(learnedFrom(statistic, more, more_weights), evaluation), more_outputs);
+  });
+
+  test('a weighted Cumulative comes back bit for bit', () => {
+    const { state } = { state: learnedFrom(new Cumulative({ features: NAMES }), rows, weights).state() };
+    expect(fromSklearn(toSklearn(state))).toEqual(state);
+    const light = learnedFrom(
+      new Cumulative({ features: 3 }),
+      rows,
+      weights.map((w) => w / 1000),
+    ).state();
+    expect(fromSklearn(toSklearn(light))).toEqual(light);
+  });
+
+  test('a sum of weights alone says nothing of how many they were: at least two, where it has a variance', () => {
+    const text = JSON.stringify({ ...SCALER, n_samples_seen_: [0.25, 3.5] });
+    expect(fromSklearn(text)).toMatchObject({ count: [2, 4], weight: [0.25, 3.5], m2: [0.125, 14] });
+    expect(Cumulative.from(fromSklearn(text)).nEff(1)).toBe(4);
+  });
 });
 
 describe('fromSklearn', () => {
@@ -90,10 +128,10 @@ describe('fromSklearn', () => {
   });
 
   test('features names them, or checks their number', () => {
-    expect(fromSklearn(JSON.stringify(SCALER), { features: ['a', 'b'] })).toMatchObject({ names: ['a', 'b'] });
+    expect(fromSklearn(JSON.stringify(SCALER), { features: ['a', 'b'] })).toMatchObject({ features: ['a', 'b'] });
     const named = JSON.stringify({ ...SCALER, feature_names_in_: ['p', 'q'] });
-    expect(fromSklearn(named, { features: 2 })).toMatchObject({ names: ['p', 'q'] });
-    expect(fromSklearn(named, { features: ['a', 'b'] })).toMatchObject({ names: ['a', 'b'] });
+    expect(fromSklearn(named, { features: 2 })).toMatchObject({ features: ['p', 'q'] });
+    expect(fromSklearn(named, { features: ['a', 'b'] })).toMatchObject({ features: ['a', 'b'] });
     expectRefused(() => fromSklearn(named, { features: ['a'] }), 'the scaler has 2 features, expected 1 ("a")');
     expect(() => fromSklearn(named, { prefix: 'a' } as never)).toThrow(
       /fromSklearn has no option 'prefix'; it has features/,

@@ -131,7 +131,26 @@ def make_sklearn(files):
             "file": f"{name}.sklearn.json", **options,
             "evaluation": evaluation, "outputs": np.asarray(scaler.transform(array(evaluation))).tolist(),
         })
+    cases.append(weighted_case(files, plain, rng))
     return cases
+
+
+def weighted_case(files, rows, rng):
+    """Two more attributes than the others: the scaler counts weights, and is asked again after more samples."""
+    weights = [round(rng.uniform(0.1, 3), 3) for _ in rows]
+    scaler = sklearn.preprocessing.StandardScaler()
+    scaler.partial_fit(np.array(rows[:10]), sample_weight=np.array(weights[:10]))
+    scaler.partial_fit(np.array(rows[10:]), sample_weight=np.array(weights[10:]))
+    evaluation = rows_of(rng, 4, COLUMNS)
+    files["scaler-weighted.sklearn.json"] = (json.dumps(attributes(scaler), allow_nan=False) + "\n").encode()
+    outputs = scaler.transform(np.array(evaluation)).tolist()
+    more, more_weights = rows_of(rng, 5, COLUMNS), [0.25, 1, 2.5, 0.125, 7]
+    scaler.partial_fit(np.array(more), sample_weight=np.array(more_weights))
+    return {
+        "file": "scaler-weighted.sklearn.json", "evaluation": evaluation, "outputs": outputs,
+        "rows": rows, "weights": weights, "more": more, "more_weights": more_weights,
+        "more_outputs": scaler.transform(np.array(evaluation)).tolist(),
+    }
 
 
 # --- writing and checking -------------------------------------------------
