@@ -8,6 +8,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls back on SIGINT and SIGTERM, which then no longer end the process by themselves; returns how to call that off. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Calls back on SIGHUP, which then no longer ends the process; returns how to call that off. */
+  onHangup(listener: () => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
 }

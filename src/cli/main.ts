@@ -23,6 +23,10 @@ process.exitCode = await run(
         for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, heard);
       };
     },
+    onHangup: (listener) => {
+      process.on('SIGHUP', listener);
+      return () => void process.off('SIGHUP', listener);
+    },
     exit: (code) => process.exit(code),
   },
   process.env.STREAMNORM_DEBUG === '1',

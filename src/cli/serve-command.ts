@@ -5,7 +5,7 @@ import { portOf } from './flag-values.ts';
 import { type Host, type StopSignal, signalExitCode } from './host.ts';
 import { Notices } from './notices.ts';
 import { readConfig, type ServeFlags, serverConfig, wantsPretty } from './serve-config.ts';
-import { jsonLog, prettyLog } from './serve-log.ts';
+import { jsonLog, prettyLog, type ServeLog } from './serve-log.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
@@ -18,7 +18,8 @@ Examples:
   $ streamnorm serve --demo                       the dashboard at http://127.0.0.1:8080 with a real data set
   $ streamnorm serve --config streamnorm.json --state ./state
 
-SIGINT and SIGTERM close it in order: open batches go out, states are saved, subscribers are told. A second signal ends it
+SIGHUP reads the config again, and applies all of it or nothing: limits, origins, tokens, the level of the log, channels
+that are new or gone; what else has changed is named, and needs a restart. SIGINT and SIGTERM close it in order: open batches go out, states are saved, subscribers are told. A second signal ends it
 at once.
 
 Exit codes: 0 after a signal, 2 wrong options, 66 the config cannot be read, 69 the port is taken, 78 wrong config.`;
@@ -57,6 +58,7 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
   const log = (wantsPretty(config) ?? host.stderr.isTTY === true) ? prettyLog(notices) : jsonLog(host.stderr);
   let demo: Subscription | undefined;
   let server: RunningServer | undefined;
+  let stopReloading: (() => void) | undefined;
   try {
     server = await createServer(config, { log: log.sink, env: host.env });
     if (flags.demo === true) {
@@ -65,12 +67,31 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
         line: (message) => log.sink({ level: 'info', event: 'demo', message, fields: {} }),
       });
     }
+    if (flags.config !== undefined) stopReloading = reloadOnHangup(server, flags, log, host);
     await stopped;
   } finally {
+    stopReloading?.();
     demo?.unsubscribe();
     await server?.close();
     await log.flushed();
   }
+}
+
+/** Returns how to call it off. */
+function reloadOnHangup(server: RunningServer, flags: ServeFlags, log: ServeLog, host: Host): () => void {
+  const reload = async () => {
+    let given: unknown;
+    try {
+      given = await readConfig(flags.config as string);
+    } catch (error) {
+      const message = `the config was not applied: ${(error as Error).message}`;
+      log.sink({ level: 'error', event: 'config.refused', message, fields: {} });
+      return;
+    }
+    // the server has told what was wrong
+    await server.reload(serverConfig(given, flags)).catch(() => {});
+  };
+  return host.onHangup(() => void reload());
 }
 
 /** The first signal; the second ends the process. */

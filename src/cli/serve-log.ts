@@ -24,7 +24,11 @@ export function jsonLog(stderr: Host['stderr']): ServeLog {
   let waiting: LogEntry[] = [];
   let loading: Promise<void> | undefined;
   const write = ({ level, event, message, fields, error }: LogEntry) =>
-    logger?.[level]({ event, ...fields, ...(error !== undefined && { err: error }) }, oneLine(message));
+    logger?.[level](
+      { event, ...fields, ...(error !== undefined && { err: error }) },
+      // the stack of a bug has a field of its own
+      error === undefined ? message.replaceAll(/\n\s*/g, ' ') : message.split('\n', 1)[0],
+    );
   const load = async () => {
     const { pino } = await import('pino');
     logger = pino(
@@ -51,9 +55,4 @@ export function jsonLog(stderr: Host['stderr']): ServeLog {
     },
     flushed: async () => loading,
   };
-}
-
-/** The stack of a bug has a field of its own. */
-function oneLine(message: string): string {
-  return message.split('\n', 1)[0];
 }

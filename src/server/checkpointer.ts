@@ -60,6 +60,12 @@ export class Checkpointer {
     }
   }
 
+  /** The last checkpoint of a channel that is no longer among the channels. */
+  async retire(channel: Channel): Promise<void> {
+    await this.#running;
+    await this.#save(channel, true);
+  }
+
   /** The last round: nothing will be sent any more. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -71,15 +77,7 @@ export class Checkpointer {
     const failuresBefore = this.failures;
     for (const channel of this.#channels.values()) {
       if (!channel.changed && !orderly) continue;
-      const checkpoint = channel.checkpoint(orderly);
-      const startMs = performance.now();
-      try {
-        await this.#store.save(checkpoint);
-        this.durations.observe((performance.now() - startMs) / 1_000);
-        channel.saved(checkpoint);
-      } catch (error) {
-        this.#failed(channel.name, error);
-      }
+      await this.#save(channel, orderly);
     }
     if (this.failures > failuresBefore) return;
     if (this.failure !== undefined) {
@@ -89,6 +87,18 @@ export class Checkpointer {
     this.failure = undefined;
     this.#failuresInARow = 0;
     this.#lastMs = performance.now();
+  }
+
+  async #save(channel: Channel, orderly: boolean): Promise<void> {
+    const checkpoint = channel.checkpoint(orderly);
+    const startMs = performance.now();
+    try {
+      await this.#store.save(checkpoint);
+      this.durations.observe((performance.now() - startMs) / 1_000);
+      channel.saved(checkpoint);
+    } catch (error) {
+      this.#failed(channel.name, error);
+    }
   }
 
   #failed(channel: string, error: unknown): void {

@@ -8,8 +8,10 @@ import { Channel } from './channel.ts';
 import { type ChannelHandle, channelHandle } from './channel-handle.ts';
 import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
+import type { ChannelConfig } from './config/channel.ts';
 import { isLoopback } from './config/listen.ts';
 import { parseConfig, type ServerConfigInput } from './config.ts';
+import { configChanges } from './config-changes.ts';
 import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
@@ -23,6 +25,14 @@ export interface RunningServer {
   readonly degraded: string | undefined;
   /** @throws StreamnormError NO_CHANNEL */
   channel(name: string): ChannelHandle;
+  /**
+   * Takes another configuration while it runs, all of it or nothing: limits, origins, tokens, the level of the log, and
+   * channels that are new or gone. Everything else needs a restart.
+   *
+   * @throws StreamnormError CONFIG for one that is wrong, or that needs a restart, with the paths that do; STATE for a
+   *   new channel whose checkpoint cannot be used
+   */
+  reload(input: ServerConfigInput): Promise<void>;
   /**
    * Stops in order: no new connections, open windows closed, checkpoints written, `bye` and close code 1012 to all.
    * Resolves when the last socket is gone, after `limits.drainMs` at the latest.
@@ -51,10 +61,11 @@ export interface ServerOptions {
  * await server.close();
  */
 export async function createServer(input: ServerConfigInput, options: ServerOptions = {}): Promise<RunningServer> {
-  const config = parseConfig(input);
+  let config = parseConfig(input);
+  // one object for all that hold it, so that a reload reaches them
   const { limits, listen } = config;
   const log = new Log(options.log ?? (() => {}), config.log.level, limits.maxLogEntriesPerMinute);
-  const authenticator = await Authenticator.open(config.auth, options.env ?? {}, log);
+  let authenticator = await Authenticator.open(config.auth, options.env ?? {}, log);
   for (const { name, pattern } of authenticator.patternsWithout(config.channels.keys())) {
     log.write('auth.pattern', `token ${name}: there is no channel ${pattern}`, { name, pattern });
   }
@@ -64,26 +75,32 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   const store = config.state && (await CheckpointStore.open(config.state.dir));
   const channels = new Map<string, Channel>();
   const checkpointer = store && new Checkpointer(store, channels, log);
+  const load = async (name: string, channel: ChannelConfig): Promise<Channel> => {
+    const loaded = await store?.load(name, channel.features, channel.method);
+    if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
+    const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
+    return newChannel(name, channel, limits, loaded?.checkpoint, saveNow);
+  };
   try {
-    for (const [name, channel] of config.channels) {
-      const loaded = await store?.load(name, channel.features, channel.method);
-      if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
-      const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
-      channels.set(name, newChannel(name, channel, limits, loaded?.checkpoint, saveNow));
-    }
+    for (const [name, channel] of config.channels) channels.set(name, await load(name, channel));
   } catch (error) {
     await store?.close();
     throw error;
   }
 
   const running = version();
+  const reloads = new Map<string, number>();
   let ready = false;
   const admission = new Admission({
     limits,
-    origins: listen.origins,
+    get origins() {
+      return config.listen.origins;
+    },
     trustedProxies: listen.trustedProxies,
     onlyLoopback: isLoopback(listen.host),
-    authenticator,
+    get authenticator() {
+      return authenticator;
+    },
     ready: () => ready,
   });
   const sockets = new Sockets({
@@ -110,7 +127,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       refused: sockets.refused,
       bugs: log.bugs,
       suppressed: log.suppressed,
-      reloads: new Map(),
+      reloads,
       checkpoints: checkpointer,
       maxFeatureSeries: limits.maxFeatureSeries,
       asksForToken: authenticator.asksForToken,
@@ -147,15 +164,72 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   const { port } = http.address() as AddressInfo;
   const url = `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`;
   log.write('listening', `ready at ${url}`, { url });
-  for (const channel of channels.values()) {
-    const { name, seq, epoch } = channel;
+  const announce = ({ name, seq, epoch }: Channel) => {
     const [from, to] = [`${url}/in/${name}`, `${url}/out/${name}`].map((each) => each.replace(/^http/, 'ws'));
     log.write('channel.opened', `channel ${name}: ${from} → ${to}`, { channel: name, in: from, out: to, seq, epoch });
-  }
+  };
+  for (const channel of channels.values()) announce(channel);
+
+  const apply = async (given: ServerConfigInput): Promise<void> => {
+    const next = parseConfig(given);
+    const changes = configChanges(config, next);
+    if (!ready) throw new StreamnormError('OVERLOADED', 'the server is closing');
+    if (changes.restart.length > 0) {
+      const paths = changes.restart.join(', ');
+      throw new StreamnormError('CONFIG', `a change of ${paths} needs a restart; nothing was applied`);
+    }
+    // all that can fail comes before all that shows
+    const nextAuthenticator = await Authenticator.open(next.auth, options.env ?? {}, log);
+    const added: Channel[] = [];
+    for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
+
+    if (!ready) throw new StreamnormError('OVERLOADED', 'the server is closing');
+    Object.assign(limits, next.limits);
+    config = { ...next, limits };
+    log.level = config.log.level;
+    log.maxPerMinute = limits.maxLogEntriesPerMinute;
+    authenticator = nextAuthenticator;
+    sockets.limitsChanged();
+    for (const channel of added) {
+      channels.set(channel.name, channel);
+      channel.start();
+      announce(channel);
+    }
+    for (const name of changes.removed) {
+      const channel = channels.get(name) as Channel;
+      channels.delete(name);
+      channel.drain();
+      await checkpointer?.retire(channel);
+      sockets.closeChannel(channel);
+      channel.close();
+      log.write('channel.closed', `channel ${name} is closed`, { channel: name });
+    }
+    if (changes.live.includes('auth')) sockets.reconnectAll();
+    const { live, added: names, removed } = changes;
+    const changed = [...live, ...[...names, ...removed].map((name) => `channels.${name}`)];
+    log.write('config.reloaded', `the config was read again: ${changed.join(', ') || 'nothing has changed'}`, {
+      changed,
+    });
+  };
+  const reload = async (given: ServerConfigInput): Promise<void> => {
+    let result = 'refused';
+    try {
+      await apply(given);
+      result = 'applied';
+    } catch (error) {
+      log.write('config.refused', `the config was not applied: ${(error as Error).message}`);
+      throw error;
+    } finally {
+      reloads.set(result, (reloads.get(result) ?? 0) + 1);
+    }
+  };
+  // one after the other: each begins where the one before has ended
+  let reloading: Promise<unknown> = Promise.resolve();
 
   const stop = async () => {
     // the listening goes on, so that who asks is told that this server is not ready
     ready = false;
+    await reloading;
     log.write('closing', 'closing');
     for (const channel of channels.values()) channel.drain();
     await checkpointer?.close();
@@ -185,6 +259,11 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
         );
       }
       return channelHandle(channel);
+    },
+    reload(given) {
+      const done = reloading.then(() => reload(given));
+      reloading = done.catch(() => {});
+      return done;
     },
     close() {
       closing ??= stop();

@@ -21,6 +21,8 @@ export const LOG_EVENTS = {
   'checkpoint.damaged': ['warn', 'a checkpoint was put aside for the one before it; `channel`'],
   'checkpoint.failed': ['error', 'a checkpoint could not be written, and the server goes on without; `channel`'],
   'checkpoint.recovered': ['info', 'checkpoints are written again; `failures` before that'],
+  'config.reloaded': ['info', 'the configuration was read again and applied; `changed`, paths'],
+  'config.refused': ['error', 'the configuration was read again and nothing of it applied'],
   demo: ['info', 'what the producers of --demo say'],
   bug: ['error', "an exception in the server's own code, with its stack; the connection concerned is closed (1011)"],
 } as const satisfies Record<string, readonly [LogLevel, string]>;

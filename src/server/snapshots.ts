@@ -3,10 +3,10 @@ import type { Channel } from './channel.ts';
 
 /** What subscribers are told first. The long part is written once for all who come between two blocks. */
 export class Snapshots {
-  readonly #known: Map<Channel, { seq: number; text: string }>;
+  readonly #known: WeakMap<Channel, { seq: number; text: string }>;
 
   constructor() {
-    this.#known = new Map();
+    this.#known = new WeakMap();
   }
 
   /**

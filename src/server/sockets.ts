@@ -131,6 +131,32 @@ export class Sockets {
     }
   }
 
+  /** The limits have changed: connections from now on have these. */
+  limitsChanged(): void {
+    this.#in.options.maxPayload = this.#options.limits.maxMessageBytes;
+    this.#out.options.maxPayload = this.#options.limits.maxSubscriberMessageBytes;
+  }
+
+  /** Everybody comes in again, by the tokens of now. */
+  reconnectAll(): void {
+    for (const [socket, subscriber] of this.#subscribers) {
+      this.#guarded(socket, () => subscriber.bye(1012, Math.round(Math.random() * SPREAD_MS)));
+    }
+    for (const socket of this.#all) socket.close(1012, 'tokens have changed');
+  }
+
+  /** A channel is no more: its clients are told, and need not come back. */
+  closeChannel(channel: Channel): void {
+    for (const [socket, subscriber] of this.#subscribers) {
+      if (subscriber.channel !== channel) continue;
+      this.#guarded(socket, () => subscriber.bye(4404));
+      socket.close(4404, 'the channel was removed');
+    }
+    for (const [socket, of] of this.#producers) {
+      if (of === channel) socket.close(4404, 'the channel was removed');
+    }
+  }
+
   /** Says goodbye to all, and tears down those that are still there after `drainMs`. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeatTimer);
@@ -138,7 +164,7 @@ export class Sockets {
     this.#clock.close();
     this.#liveness.close();
     for (const [socket, subscriber] of this.#subscribers) {
-      this.#guarded(socket, () => subscriber.bye(Math.round(Math.random() * SPREAD_MS)));
+      this.#guarded(socket, () => subscriber.bye(1012, Math.round(Math.random() * SPREAD_MS)));
     }
     const closed = Array.from(
       this.#all,

@@ -117,10 +117,10 @@ export class Subscriber {
     this.pump();
   }
 
-  /** The last message: the server is going. */
-  bye(retryAfterMs: number): void {
+  /** The last message, before the socket is closed with `code`. */
+  bye(code: number, retryAfterMs?: number): void {
     this.pump();
-    this.#say({ type: 'bye', code: 1012, retryAfterMs });
+    this.#say({ type: 'bye', code, retryAfterMs });
   }
 
   close(): void {

@@ -22,7 +22,15 @@ export async function runCli(
   const stdout = new Gathered();
   const stderr = new Gathered();
   const stdin = Readable.from(chunks, { objectMode: false });
-  const code = await run(args, { stdin, stdout, stderr, env, onSignal: () => () => {}, exit: () => {} });
+  const code = await run(args, {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    onSignal: () => () => {},
+    onHangup: () => () => {},
+    exit: () => {},
+  });
   for (const stream of [stdout, stderr]) await new Promise<void>((resolve) => stream.end(resolve));
   return { code, stdout: stdout.text, stderr: stderr.text, bytes: stdout.bytes.toString('latin1') };
 }

@@ -88,6 +88,31 @@ test('SIGTERM under load: windows go out, subscribers are told, exit 0', async (
   expect((await over).code).toBe(0);
 });
 
+test('SIGHUP reads the config again: applied, or refused as a whole with what needs a restart', async () => {
+  const config = file('reload.json', { channels: CHANNELS });
+  const { child, over, url } = await serve('--config', config);
+  const reader = createInterface({ input: child.stderr! })[Symbol.asyncIterator]();
+  const hangUp = async (content: unknown) => {
+    file('reload.json', content);
+    child.kill('SIGHUP');
+    for (;;) {
+      const entry = JSON.parse((await reader.next()).value!);
+      if (entry.event.startsWith('config.')) return entry;
+    }
+  };
+  const more = { ...CHANNELS, eth: { features: ['x'] } };
+  expect(await hangUp({ channels: more })).toMatchObject({ event: 'config.reloaded', changed: ['channels.eth'] });
+  expect((await fetch(`${url}/channels/eth`)).status).toBe(200);
+  const refused = await hangUp({ channels: { ...more, btc: { features: ['bid'] } } });
+  expect(refused).toMatchObject({ level: 'error', event: 'config.refused' });
+  expect(refused.msg).toContain('a change of channels.btc.features, channels.btc.method needs a restart');
+  expect((await hangUp('{')).msg).toMatch(/is no JSON/);
+  expect((await hangUp({ channels: {}, limits: 5 })).msg).toMatch(/the config has 2 errors: channels: .* limits: /);
+  expect((await fetch(`${url}/channels/btc`)).status).toBe(200);
+  child.kill('SIGTERM');
+  expect((await over).code).toBe(0);
+});
+
 test('a second signal ends it at once', async () => {
   const config = file('c.json', { channels: CHANNELS, limits: { drainMs: 25_000 } });
   const { child, over, socketUrl } = await serve('--config', config);
