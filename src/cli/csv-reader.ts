@@ -1,10 +1,10 @@
+import { readTime, TIME_RULE } from '../core/read-time.ts';
 import { StreamnormError } from '../errors.ts';
 import { type BadLines, quoted } from './bad-lines.ts';
 import { textOfBytes } from './bytes-text.ts';
 import { CsvRow, SCAN } from './csv-row.ts';
 import { readPlainRow } from './plain-row.ts';
 import { readNumber } from './read-number.ts';
-import { readTime, TIME_RULE } from './read-time.ts';
 import { type RowBlock, SLOT } from './row-block.ts';
 import { type LaneOf, LINE_TOO_LONG, MAX_LINE_BYTES, type ReadOptions, type RowReader } from './row-reader.ts';
 

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
+import { readTime, TIME_RULE } from '../core/read-time.ts';
 import { StreamnormError } from '../errors.ts';
 import { type BadLines, quoted } from './bad-lines.ts';
 import { textOfBytes } from './bytes-text.ts';
 import { CsvRow, SCAN } from './csv-row.ts';
 import { readNumber } from './read-number.ts';
-import { readTime, TIME_RULE } from './read-time.ts';
 import { LINE_TOO_LONG, MAX_LINE_BYTES } from './row-reader.ts';
 
 const TIME_NAMES = ['time', 'timestamp', 'ts'];

@@ -1,3 +1,4 @@
+import { TIME_RULE, readTime as timeOf } from '../core/read-time.ts';
 import { StreamnormError } from '../errors.ts';
 import { decodeFrame } from '../websocket/frame.ts';
 
@@ -185,12 +186,9 @@ function readRecord(sample: JsonRecord, form: PushForm, row: number, data: Float
 }
 
 function readTime(sample: JsonRecord, field: string, row: number): number {
-  const value = Object.hasOwn(sample, field) ? sample[field] : undefined;
-  const time = typeof value === 'number' ? value : typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  if (!Number.isFinite(time)) {
-    throw new StreamnormError('BAD_VALUE', `${field} of row ${row} must be a time: ms since 1970 or an ISO 8601 date`, {
-      row,
-    });
+  const time = timeOf(Object.hasOwn(sample, field) ? sample[field] : undefined);
+  if (Number.isNaN(time)) {
+    throw new StreamnormError('BAD_VALUE', `${field} of row ${row} must be a time: ${TIME_RULE}`, { row });
   }
   return time;
 }
