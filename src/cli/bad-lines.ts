@@ -1,5 +1,6 @@
 import { StreamnormError } from '../errors.ts';
 import type { Notices } from './notices.ts';
+import type { Rejects } from './rejects.ts';
 
 const MOST_SHOWN = 20;
 
@@ -7,11 +8,14 @@ const MOST_SHOWN = 20;
 export class BadLines {
   readonly #notices: Pick<Notices, 'line'>;
   readonly #strict: boolean;
+  readonly #rejects: Rejects | undefined;
   count: number;
 
-  constructor(notices: Pick<Notices, 'line'>, strict = false) {
+  /** @param rejects where the lines are written */
+  constructor(notices: Pick<Notices, 'line'>, strict = false, rejects?: Rejects) {
     this.#notices = notices;
     this.#strict = strict;
+    this.#rejects = rejects;
     this.count = 0;
   }
 
@@ -20,9 +24,13 @@ export class BadLines {
     return new BadLines({ line: () => {} });
   }
 
-  /** @throws StreamnormError DATA when strict */
-  add(line: number, what: string): void {
+  /**
+   * @param bytes of the line; undefined for one that is too long to be held
+   * @throws StreamnormError DATA when strict
+   */
+  add(line: number, what: string, bytes?: Uint8Array): void {
     this.count += 1;
+    if (bytes !== undefined) this.#rejects?.add(bytes);
     if (this.#strict) throw new StreamnormError('DATA', `line ${line}: ${what}`);
     if (this.count <= MOST_SHOWN) this.#notices.line(`line ${line}: ${what}`);
     if (this.count === MOST_SHOWN + 1) this.#notices.line('more bad lines are only counted');

@@ -81,7 +81,9 @@ export class CsvReader implements RowReader {
       const plain = !this.#skipping && readPlainRow(block, this.#at, to, this.#featureOf, this.#row);
       if (!plain && !this.#find(block.bytes, this.#at, to, last)) return this.#at;
       const complaint = (plain ? undefined : this.#readFeatures(block)) ?? this.#finish(block, arrivedMs);
-      if (complaint !== undefined) this.#bad.add(this.#line, complaint);
+      if (complaint !== undefined) {
+        this.#bad.add(this.#line, complaint, block.bytes.subarray(this.#at, this.#row.next));
+      }
       this.#at = this.#row.next;
       this.#line += this.#row.lines;
     }
@@ -120,6 +122,7 @@ export class CsvReader implements RowReader {
     const lane = this.#laneOf(this.#keyColumn < 0 ? '' : this.#row.text(bytes, this.#keyColumn));
     if (lane < 0) return `there are no statistics for the key ${this.#shown(bytes, this.#keyColumn)}`;
     block.times[rows] = time;
+    block.line[rows] = this.#line;
     block.lane[rows] = lane;
     block.rowStart[rows] = this.#at;
     block.rowEnd[rows] = this.#row.next;
@@ -191,7 +194,7 @@ export class CsvReader implements RowReader {
       if (found === SCAN.row && !tooLong) {
         if (row.fields === columns) return true;
         const fields = `${row.fields} ${row.fields === 1 ? 'field' : 'fields'}`;
-        this.#bad.add(this.#line, `${fields}, the header has ${columns}`);
+        this.#bad.add(this.#line, `${fields}, the header has ${columns}`, bytes.subarray(at, row.next));
         this.#line += row.lines;
         this.#at = row.next;
         continue;
@@ -202,6 +205,7 @@ export class CsvReader implements RowReader {
         tooLong
           ? `${LINE_TOO_LONG}, or a quote is not closed`
           : 'a quote is not closed, or text follows a closing quote',
+        tooLong ? undefined : wholeLine(bytes, at, to),
       );
       this.#skipLine(bytes, to);
     }
@@ -225,6 +229,12 @@ export class CsvReader implements RowReader {
   #shown(bytes: Buffer, column: number): string {
     return quoted(textOfBytes(this.#row.text(bytes, column)));
   }
+}
+
+/** The line that begins at `at`; undefined when its end is not there yet. */
+function wholeLine(bytes: Buffer, at: number, to: number): Buffer | undefined {
+  const newline = bytes.subarray(0, to).indexOf(NEWLINE, at);
+  return newline < 0 ? undefined : bytes.subarray(at, newline + 1);
 }
 
 function isBlank(bytes: Buffer, at: number, to: number, last: boolean): boolean {

@@ -1,21 +1,24 @@
+import { DueTimes } from '../core/due-times.ts';
+import { FLAG } from '../core/flags.ts';
 import { createNormalizer, type Method, type MethodOptions, type SavedNumbers } from '../core/methods.ts';
-import { OpenWindows } from '../core/open-windows.ts';
-import type { NormalizedRows, RowNormalizer } from '../core/row-normalizer.ts';
+import { MissingValue } from '../core/missing-values.ts';
+import type { Arrival, NormalizedRows, RowNormalizer } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { textOfBytes } from './bytes-text.ts';
+import type { KeptOut } from './kept-out.ts';
 import type { RowQueue } from './row-queue.ts';
 import { asUsage } from './usage-error.ts';
 
-/** The rows of one key: its normalizer, and the rows it has been or will be given and has not given back. */
+/** The rows of one key: its normalizer, and the rows that it is given next. */
 export interface Lane {
   readonly key: string;
   readonly normalizer: RowNormalizer;
-  /** Numbers of the rows in the queue. */
-  rows: number[];
-  /** Rows not yet pushed, row-major. */
+  /** Row-major. */
   values: Float64Array;
   times: Float64Array;
+  /** Numbers of the rows in the queue. */
+  rows: Float64Array;
   gathered: number;
 }
 
@@ -23,8 +26,6 @@ export interface Lane {
 export interface LaneSettings {
   readonly method: Method;
   readonly options: MethodOptions;
-  /** Longest time in ms that a window stays open after its first row came. */
-  readonly withinMs: number;
   /** Saved states by key. */
   readonly saved: ReadonlyMap<string, StatisticState>;
 }
@@ -38,17 +39,19 @@ export class Lanes {
   readonly #byBytes: Map<string, number>;
   readonly #byText: Map<string, number>;
   readonly #touched: Set<Lane>;
-  readonly #windows: OpenWindows<Lane>;
+  readonly #due: DueTimes<Lane>;
+  readonly #keptOut: KeptOut;
   #features: readonly string[] | undefined;
 
-  constructor(settings: LaneSettings, queue: RowQueue) {
+  constructor(settings: LaneSettings, queue: RowQueue, keptOut: KeptOut) {
     this.#settings = settings;
     this.#queue = queue;
     this.list = [];
     this.#byBytes = new Map();
     this.#byText = new Map();
     this.#touched = new Set();
-    this.#windows = new OpenWindows(settings.withinMs);
+    this.#due = new DueTimes();
+    this.#keptOut = keptOut;
     this.#features = undefined;
   }
 
@@ -82,54 +85,74 @@ export class Lanes {
       const larger = new Float64Array(Math.max(at * 2, width));
       larger.set(lane.values);
       lane.values = larger;
-      const times = new Float64Array(larger.length / width);
+      const [times, rows] = [new Float64Array(larger.length / width), new Float64Array(larger.length / width)];
       times.set(lane.times);
+      rows.set(lane.rows);
       lane.times = times;
+      lane.rows = rows;
     }
     for (let j = 0; j < width; j++) lane.values[at + j] = values[from + j];
+    lane.rows[lane.gathered] = row;
     lane.times[lane.gathered++] = time;
-    lane.rows.push(row);
     this.#touched.add(lane);
   }
 
   /** Gives the normalizers what was gathered. */
-  push(nowMs: number): void {
+  push(elapsedMs: number, nowMs: number): void {
     for (const lane of this.#touched) {
-      const { gathered, normalizer } = lane;
+      const { gathered, rows } = lane;
       lane.gathered = 0;
-      this.#finish(lane, () => normalizer.push(lane.values, gathered, lane.times), nowMs);
+      // the memory is filled anew: a normalizer copies what it keeps
+      this.#push(lane, gathered, { elapsedMs, nowMs, ids: rows });
     }
     this.#touched.clear();
   }
 
-  /** Closes the open window of a lane. */
-  flush(lane: Lane, nowMs: number): void {
-    this.#finish(lane, () => lane.normalizer.flush(), nowMs);
+  /** Closes the open windows of a lane. */
+  flush(lane: Lane): void {
+    this.#finish(lane, () => lane.normalizer.flush());
   }
 
-  /** Closes the windows that have been open long enough. */
-  flushOverdue(nowMs: number): void {
-    for (const lane of this.#windows.overdue(nowMs)) this.flush(lane, nowMs);
+  /** Closes the windows that are due. */
+  closeDue(elapsedMs: number): void {
+    for (const lane of this.#due.take(elapsedMs)) this.#finish(lane, () => lane.normalizer.advance(elapsedMs));
   }
 
-  /** When `flushOverdue` will have something to do. */
+  /** When `closeDue` may have something to do. */
   get dueMs(): number {
-    return this.#windows.dueMs;
+    return this.#due.nextMs;
   }
 
-  #finish(lane: Lane, step: () => NormalizedRows | undefined, nowMs: number): void {
+  #push(lane: Lane, count: number, arrival: Arrival): void {
+    const { normalizer, values, times, rows } = lane;
+    try {
+      this.#finish(lane, () => normalizer.push(values, count, times, arrival));
+    } catch (error) {
+      if (!(error instanceof MissingValue)) throw error;
+      // the rows before it are whole
+      if (error.row > 0) this.#finish(lane, () => normalizer.push(values, error.row, times, arrival));
+      const { line } = this.#queue.source(rows[error.row]);
+      throw new StreamnormError('DATA', `line ${line}: ${error.message.replace(/^row \d+ /, '')}`, { cause: error });
+    }
+  }
+
+  #finish(lane: Lane, step: () => NormalizedRows | undefined): void {
     let done: NormalizedRows | undefined;
     try {
       done = step();
     } catch (cause) {
+      if (cause instanceof MissingValue) throw cause;
       // a batch of one row with `single: 'error'`: here it is the data that is wrong, not the option
       throw new StreamnormError('DATA', (cause as Error).message, { cause });
     }
-    this.#windows.note(lane, lane.normalizer.pending > 0, done !== undefined, nowMs);
-    if (done === undefined) return;
-    const { rows } = lane;
-    for (let i = 0, from = 0; i < done.rows; i++, from += done.features) this.#queue.finish(rows[i], done.z, from);
-    lane.rows = done.rows === rows.length ? [] : rows.slice(done.rows);
+    this.#due.note(lane, lane.normalizer.dueMs);
+    if (done?.ids === undefined) return;
+    const { rows, features, z, flags, ids } = done;
+    for (let i = 0, from = 0; i < rows; i++, from += features) {
+      if ((flags[i] & FLAG.quarantined) !== 0) this.#keptOut.add(flags[i], this.#queue.source(ids[i]));
+      if ((flags[i] & FLAG.dropped) !== 0) this.#queue.leaveOut(ids[i]);
+      else this.#queue.finish(ids[i], z, from);
+    }
   }
 
   #create(key: string): number {
@@ -139,7 +162,7 @@ export class Lanes {
     const features = this.#features ?? [];
     const normalizer = asUsage(() => createNormalizer(method, features, options, numbers));
     const none = new Float64Array(0);
-    return this.list.push({ key, normalizer, rows: [], values: none, times: none, gathered: 0 }) - 1;
+    return this.list.push({ key, normalizer, rows: none, values: none, times: none, gathered: 0 }) - 1;
   }
 }
 

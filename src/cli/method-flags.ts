@@ -8,7 +8,7 @@ import {
   type OptionName,
 } from '../core/methods.ts';
 import { rateOf } from '../core/rate.ts';
-import { isNumber, numberOf } from './flag-values.ts';
+import { isNumber, listOf, numberOf } from './flag-values.ts';
 import { UsageError } from './usage-error.ts';
 
 const OPTION_NAMES = Object.keys(METHOD_OPTIONS) as OptionName[];
@@ -66,23 +66,53 @@ function explainMomentum(momentum: unknown): void {
 
 const PLACEHOLDERS = {
   number: 'number',
+  duration: 'time',
   'duration-or-number': 'rows|time',
   numbers: 'a,b,…',
   word: 'word',
+  words: 'a,b,…',
   renorm: 'rMax,dMax',
+  prior: 'mean:std,…',
+  range: 'min..max|name=min..max,…',
 } as const;
 
 const PARSERS = {
   number: numberOf,
-  'duration-or-number': (text: string) => (isNumber(text) ? Number(text) : text),
+  duration: timeOrNumber,
+  'duration-or-number': timeOrNumber,
   numbers: (text: string) => text.split(',').map(numberOf),
   word: (text: string) => text,
+  words: listOf,
   renorm: (text: string) => {
     const [rMax, dMax, ...more] = text.split(',').map(numberOf);
     if (dMax === undefined || more.length > 0) throw new InvalidArgumentError('It is two numbers: rMax,dMax.');
     return { rMax, dMax };
   },
+  prior: (text: string) => {
+    const pairs = text.split(',').map((pair) => pair.split(':'));
+    if (pairs.some(({ length }) => length !== 2)) throw new InvalidArgumentError('It is mean:std for each feature.');
+    return { mean: pairs.map(([mean]) => numberOf(mean)), std: pairs.map(([, std]) => numberOf(std)) };
+  },
+  range: (text: string) => {
+    const ranges = text.split(',').map((one) => one.split('='));
+    if (ranges.length === 1 && ranges[0].length === 1) return boundsOf(text);
+    if (ranges.some(({ length }) => length !== 2)) {
+      throw new InvalidArgumentError('It is min..max, or name=min..max for each feature that has bounds.');
+    }
+    return Object.fromEntries(ranges.map(([name, bounds]) => [name.trim(), boundsOf(bounds)]));
+  },
 };
+
+/** `0..100`, `0..` and `..100` as bounds, null where there is none. */
+function boundsOf(text: string): [number | null, number | null] {
+  const [min, max, ...more] = text.split('..').map((bound) => (bound.trim() === '' ? null : numberOf(bound)));
+  if (max === undefined || more.length > 0) throw new InvalidArgumentError('It is min..max, min.. or ..max.');
+  return [min, max];
+}
+
+function timeOrNumber(text: string): string | number {
+  return isNumber(text) ? Number(text) : text;
+}
 
 function methodOf(text: string): Method {
   if ((METHOD_NAMES as string[]).includes(text)) return text as Method;

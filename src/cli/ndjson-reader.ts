@@ -59,7 +59,11 @@ export class NdjsonReader implements RowReader {
       const shape = this.#shape ?? shapeOf(value);
       const complaint = complaintAbout(value, shape);
       if (shape === undefined || complaint !== undefined) {
-        this.#bad.add(this.#line, complaint ?? `${described(value)}, not a record, a list of numbers or a number`);
+        this.#bad.add(
+          this.#line,
+          complaint ?? `${described(value)}, not a record, a list of numbers or a number`,
+          this.#lineIn(bytes),
+        );
         continue;
       }
       this.#shape = shape;
@@ -81,7 +85,7 @@ export class NdjsonReader implements RowReader {
       if (value === undefined) continue;
       let complaint = complaintAbout(value, shape);
       if (complaint !== undefined) {
-        this.#bad.add(this.#line, complaint);
+        this.#bad.add(this.#line, complaint, this.#lineIn(bytes));
         continue;
       }
       block.reserve();
@@ -114,16 +118,17 @@ export class NdjsonReader implements RowReader {
         scalarSlot(bytes, this.#start, this.#end, block.slots, first * SLOT);
       }
       if (complaint !== undefined) {
-        this.#bad.add(this.#line, complaint);
+        this.#bad.add(this.#line, complaint, this.#lineIn(bytes));
         continue;
       }
       const lane = this.#laneOf(key);
       if (lane < 0) {
-        this.#bad.add(this.#line, `there are no statistics for the key ${quoted(key)}`);
+        this.#bad.add(this.#line, `there are no statistics for the key ${quoted(key)}`, this.#lineIn(bytes));
         continue;
       }
       if (slots < width) block.slots[(first + slots) * SLOT] = -1;
       block.times[index] = time;
+      block.line[index] = this.#line;
       block.lane[index] = lane;
       block.rowStart[index] = this.#start;
       block.rowEnd[index] = this.#next;
@@ -181,12 +186,17 @@ export class NdjsonReader implements RowReader {
     return false;
   }
 
+  /** The line that was looked at last, its line break included. */
+  #lineIn(bytes: Buffer): Buffer {
+    return bytes.subarray(this.#start, this.#next);
+  }
+
   #parse(bytes: Buffer): unknown {
     const text = bytes.toString('utf8', this.#start, this.#end);
     try {
       return JSON.parse(text);
     } catch {
-      this.#bad.add(this.#line, `not JSON: ${quoted(text)}`);
+      this.#bad.add(this.#line, `not JSON: ${quoted(text)}`, this.#lineIn(bytes));
       return undefined;
     }
   }

@@ -1,15 +1,17 @@
 import { type Command, Option } from 'commander';
-import { durationMs } from '../core/duration.ts';
 import { createNormalizer, type Method, type MethodOptions } from '../core/methods.ts';
+import { requireJudge } from '../core/row-judge.ts';
 import { BadLines } from './bad-lines.ts';
 import { systemClock } from './clock.ts';
 import { counted } from './counted.ts';
 import { countOf, listOf } from './flag-values.ts';
 import { type Host, StoppedBySignal, type StopSignal } from './host.ts';
+import { KeptOut } from './kept-out.ts';
 import { addMethodFlags, methodOptions } from './method-flags.ts';
 import { Notices } from './notices.ts';
 import { Output } from './output.ts';
 import { type PipeResult, pipe } from './pipe.ts';
+import { Rejects } from './rejects.ts';
 import { requireUnchanged } from './require-unchanged.ts';
 import { readStates, type SavedStates, savedForm } from './saved-state.ts';
 import { StdinChunks } from './stdin-chunks.ts';
@@ -20,12 +22,12 @@ interface PipeFlags {
   format: 'csv' | 'ndjson';
   features?: string[];
   method: Method;
-  within?: string;
   key?: string;
   time?: string;
   maxPending: number;
   state?: string;
   stats?: string;
+  rejects?: string;
   strict?: true;
 }
 
@@ -63,12 +65,12 @@ export function addPipeCommand(program: Command, host: Host): void {
     );
   addMethodFlags(command);
   command
-    .option('--within <time>', "closes a batch this long after its first row came, e.g. '2s' [batch]")
     .option('--key <column>', 'separate statistics for each value of this column')
     .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: when it arrived)')
     .option('--max-pending <rows>', 'most rows that may wait for one before them', countOf, 1_000_000)
     .option('--state <file>', 'state to begin with, where the file exists, and to write at the end')
     .option('--stats <file>', 'final statistics, as JSON')
+    .option('--rejects <file>', 'the lines that do not count, as they came: bad ones, late ones, those of --quarantine')
     .option('--strict', 'the first bad line ends the run with exit code 65')
     .addHelpText('after', EXAMPLES)
     .action((flags) => runPipe(flags, host));
@@ -77,7 +79,9 @@ export function addPipeCommand(program: Command, host: Host): void {
 async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): Promise<void> {
   const { method, key } = flags;
   const normalizer = methodOptions(method, flags);
-  const withinMs = withinOf(flags);
+  if (normalizer.lateness !== undefined && flags.time === undefined) {
+    throw new UsageError('--lateness requires --time: without it rows are as old as they come');
+  }
   const keyed = key !== undefined;
   requirePending(flags.maxPending, method, normalizer);
   if (method === 'frozen' && flags.state !== undefined && normalizer.mean !== undefined) {
@@ -91,11 +95,13 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   // given statistics are read from the file and never change it
   const stateFile = method === 'frozen' ? undefined : flags.state;
   for (const file of [stateFile, flags.stats]) if (file !== undefined) await requireWritable(file);
+  const rejects = flags.rejects === undefined ? undefined : await Rejects.open(flags.rejects);
 
   const notices = new Notices('pipe', host);
-  const bad = new BadLines(notices, flags.strict);
+  const bad = new BadLines(notices, flags.strict, rejects);
+  const keptOut = new KeptOut(notices, rejects);
   const output = new Output(host.stdout);
-  const options = { ...flags, normalizer, withinMs, saved: saved ?? new Map() };
+  const options = { ...flags, normalizer, saved: saved ?? new Map() };
   const input = new StdinChunks(host.stdin);
   let signal: StopSignal | undefined;
   const stopListening = host.onSignal((received) => {
@@ -106,22 +112,17 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   });
   let result: PipeResult;
   try {
-    result = await pipe(input, options, { output, bad, notices, clock: systemClock });
+    result = await pipe(input, options, { output, bad, keptOut, rejects, notices, clock: systemClock });
   } finally {
     stopListening();
+    await rejects?.close();
     notices.clear();
   }
   if (stateFile !== undefined && result.lanes.length > 0)
     await writeJsonFile(stateFile, savedForm(result.lanes, keyed));
-  if (flags.stats !== undefined) await writeJsonFile(flags.stats, statistics(result, bad, method, keyed));
-  summarise(result, bad, notices);
+  if (flags.stats !== undefined) await writeJsonFile(flags.stats, statistics(result, bad, keptOut, method, keyed));
+  summarise(result, bad, keptOut, notices);
   if (signal !== undefined) throw new StoppedBySignal(signal);
-}
-
-function withinOf({ within, method }: PipeFlags): number | undefined {
-  if (within === undefined) return undefined;
-  if (method !== 'batch') throw new UsageError(`--within belongs to --method batch, not to ${method}`);
-  return asUsage(() => durationMs('pipe', '--within', within));
 }
 
 function requirePending(maxPending: number, method: Method, { size = 64 }: MethodOptions): void {
@@ -137,27 +138,40 @@ function checkOptions(
   options: MethodOptions,
   saved: SavedStates | undefined,
 ): void {
-  const width = [options.mean, options.weight, options.bias].find((list) => list !== undefined)?.length ?? 1;
+  const { range, required, ...rest } = options;
+  const vectors = [options.mean, options.weight, options.bias, options.prior?.mean];
+  const width = vectors.find((list) => list !== undefined && list !== null)?.length ?? 1;
   const names = features ?? Array.from({ length: width }, (_, i) => String(i));
-  if (saved === undefined) createNormalizer(method, names, options);
-  else if (method !== 'frozen') requireUnchanged(method, names, options, saved);
+  // without the features their names cannot be judged
+  const judged = features === undefined ? rest : options;
+  if (features === undefined) requireJudge('pipe', { ...(range && { range }), ...(required && { required }) });
+  if (saved === undefined) createNormalizer(method, names, judged);
+  else if (method !== 'frozen') requireUnchanged(method, names, judged, saved);
   if (features !== undefined)
     for (const state of saved?.values() ?? []) createNormalizer(method, features, options, { state });
 }
 
-function statistics(result: PipeResult, bad: BadLines, method: Method, keyed: boolean): unknown {
+function statistics(result: PipeResult, bad: BadLines, keptOut: KeptOut, method: Method, keyed: boolean): unknown {
   const { rows, excluded, closedEarly, features = [], lanes } = result;
-  const counts = { method, rows, badLines: bad.count, excludedValues: excluded, closedEarly, features };
+  const out = { keptOut: keptOut.count, reasons: keptOut.reasons };
+  const counts = { method, rows, badLines: bad.count, ...out, excludedValues: excluded, closedEarly, features };
   if (keyed) return { ...counts, keys: lanes.map(({ key, report }) => [key, report]) };
   return { ...counts, statistics: lanes[0]?.report ?? null };
 }
 
-function summarise(result: PipeResult, bad: BadLines, notices: Notices): void {
+function summarise(result: PipeResult, bad: BadLines, keptOut: KeptOut, notices: Notices): void {
   const said = [
     bad.count > 0 && `${counted(bad.count, 'bad line')} left out`,
+    keptOut.count > 0 && `${counted(keptOut.count, 'row')} kept out of the statistics (${reasonsOf(keptOut)})`,
     result.excluded > 0 && `${counted(result.excluded, 'value')} infinite or too large, left out of the statistics`,
     result.closedEarly > 0 &&
       `${counted(result.closedEarly, 'batch', 'batches')} closed early because of --max-pending`,
   ].filter((text) => text !== false);
   if (said.length > 0 || notices.onTerminal) notices.line([counted(result.rows, 'row'), ...said].join('; '));
+}
+
+function reasonsOf({ reasons }: KeptOut): string {
+  return Object.entries(reasons)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
 }

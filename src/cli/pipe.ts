@@ -5,10 +5,12 @@ import { MAX_MAGNITUDE } from '../core/usable.ts';
 import type { BadLines } from './bad-lines.ts';
 import type { Clock } from './clock.ts';
 import { CsvReader } from './csv-reader.ts';
+import type { KeptOut } from './kept-out.ts';
 import { Lanes } from './lanes.ts';
 import { NdjsonReader } from './ndjson-reader.ts';
 import type { Notices } from './notices.ts';
 import type { Output } from './output.ts';
+import type { Rejects } from './rejects.ts';
 import { RowBlock } from './row-block.ts';
 import { RowQueue } from './row-queue.ts';
 import type { ReadOptions, RowReader } from './row-reader.ts';
@@ -19,8 +21,6 @@ export interface PipeOptions extends ReadOptions {
   readonly format: 'csv' | 'ndjson';
   readonly method: Method;
   readonly normalizer: MethodOptions;
-  /** Closes a window this long after its first row arrived, in ms. */
-  readonly withinMs?: number | undefined;
   /** Most rows that wait for a row before them. */
   readonly maxPending: number;
   /** Saved states: by key, or one under ''. */
@@ -40,6 +40,9 @@ export interface PipeResult {
 export interface PipeParts {
   readonly output: Output;
   readonly bad: BadLines;
+  readonly keptOut: KeptOut;
+  /** Where lines that do not count are written, if anywhere. */
+  readonly rejects: Rejects | undefined;
   readonly notices: Notices;
   readonly clock: Clock;
 }
@@ -53,15 +56,15 @@ export interface PipeParts {
 export async function pipe(
   input: AsyncIterator<Buffer>,
   options: PipeOptions,
-  { output, bad, notices, clock }: PipeParts,
+  { output, bad, keptOut, rejects, notices, clock }: PipeParts,
 ): Promise<PipeResult> {
-  const run = new PipeRun(options, bad, clock);
+  const run = new PipeRun(options, bad, keptOut, rejects, clock);
   const started = clock.elapsed();
   let next = input.next();
   for (;;) {
     const chunk = await nextOrDue(next, run.dueMs, clock);
     try {
-      if (chunk === 'due') run.closeOverdue();
+      if (chunk === 'due') run.closeDue();
       else if (chunk.done === true) run.end();
       else run.take(chunk.value);
     } catch (error) {
@@ -71,6 +74,7 @@ export async function pipe(
       throw error;
     }
     for (const bytes of run.output()) await output.write(bytes);
+    await rejects?.write();
     if (chunk !== 'due') {
       if (chunk.done === true) break;
       next = input.next();
@@ -108,6 +112,7 @@ class PipeRun {
   readonly #reader: RowReader;
   readonly #queue: RowQueue;
   readonly #lanes: Lanes;
+  readonly #rejects: Rejects | undefined;
   readonly #clock: Clock;
   readonly #maxPending: number;
   #bytes: Buffer;
@@ -118,13 +123,14 @@ class PipeRun {
   #excluded: number;
   #closedEarly: number;
 
-  constructor(options: PipeOptions, bad: BadLines, clock: Clock) {
-    const { format, method, normalizer, withinMs = Number.POSITIVE_INFINITY, saved } = options;
+  constructor(options: PipeOptions, bad: BadLines, keptOut: KeptOut, rejects: Rejects | undefined, clock: Clock) {
+    const { format, method, normalizer, saved } = options;
     const Reader = format === 'csv' ? CsvReader : NdjsonReader;
     this.rows = 0;
     this.#reader = new Reader(options, bad, (key) => this.#lanes.indexOf(key));
     this.#queue = new RowQueue(this.#reader.missing);
-    this.#lanes = new Lanes({ method, options: normalizer, withinMs, saved }, this.#queue);
+    this.#lanes = new Lanes({ method, options: normalizer, saved }, this.#queue, keptOut);
+    this.#rejects = rejects;
     this.#clock = clock;
     this.#maxPending = options.maxPending;
     this.#bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES);
@@ -141,7 +147,7 @@ class PipeRun {
   }
 
   take(chunk: Buffer): void {
-    this.closeOverdue();
+    this.closeDue();
     this.#append(chunk);
     this.#read(false);
   }
@@ -153,16 +159,19 @@ class PipeRun {
 
   /** Closes all open windows. */
   close(): void {
-    for (const lane of this.#lanes.list) this.#lanes.flush(lane, 0);
+    for (const lane of this.#lanes.list) this.#lanes.flush(lane);
   }
 
-  closeOverdue(): void {
-    this.#lanes.flushOverdue(this.#clock.elapsed());
+  closeDue(): void {
+    this.#lanes.closeDue(this.#clock.elapsed());
   }
 
   *output(): Generator<Buffer> {
     const head = this.#reader.takeHead();
-    if (head !== undefined) yield head;
+    if (head !== undefined) {
+      this.#rejects?.head(head);
+      yield head;
+    }
     yield* this.#queue.take();
   }
 
@@ -217,7 +226,6 @@ class PipeRun {
 
   #normalize(block: RowBlock, first: number): void {
     const { values, features, lane, times, firstRow } = block;
-    const nowMs = this.#clock.elapsed();
     for (let i = first, from = first * features; i < block.rows; i++, from += features) {
       for (let j = from; j < from + features; j++) {
         if (Math.abs(values[j]) > MAX_MAGNITUDE) this.#excluded += 1;
@@ -225,16 +233,20 @@ class PipeRun {
       const row = firstRow + i;
       this.#lanes.gather(lane[i], row, values, from, times[i]);
       this.rows = row + 1;
-      if (this.rows - this.#queue.open > this.#maxPending) this.#closeOldest(nowMs);
+      if (this.rows - this.#queue.open > this.#maxPending) this.#closeOldest();
     }
-    this.#lanes.push(nowMs);
+    this.#push();
+  }
+
+  #push(): void {
+    this.#lanes.push(this.#clock.elapsed(), this.#clock.now());
   }
 
   /** How many rows really wait is known only after the push. */
-  #closeOldest(nowMs: number): void {
-    this.#lanes.push(nowMs);
+  #closeOldest(): void {
+    this.#push();
     while (this.#queue.waiting(this.rows) > this.#maxPending) {
-      this.#lanes.flush(this.#lanes.list[this.#queue.oldestLane], nowMs);
+      this.#lanes.flush(this.#lanes.list[this.#queue.oldestLane]);
       this.#closedEarly += 1;
     }
   }

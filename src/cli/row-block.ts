@@ -1,6 +1,9 @@
 /** Integers that place one value in its row: where it starts, where it ends, which feature it is. */
 export const SLOT = 3;
 
+/** What `RowBlock.done` says of a row. */
+export const DONE = { waits: 0, written: 1, leftOut: 2 } as const;
+
 /**
  * Rows of input, as they came and as numbers: a stretch of bytes, where each row and each value in it lies, and the
  * values. Column by column in typed arrays, because an object a row would cost more than all the rest.
@@ -21,7 +24,10 @@ export class RowBlock {
   times: Float64Array;
   /** Index of the normalizer that a row belongs to. */
   lane: Int32Array;
+  /** One of `DONE` for each row. */
   done: Uint8Array;
+  /** Number of the line of a row in the input, for messages. */
+  line: Float64Array;
 
   /** @param capacity rows to make room for at first */
   constructor(bytes: Buffer, features: number, firstRow: number, capacity = 16) {
@@ -36,6 +42,7 @@ export class RowBlock {
     this.times = new Float64Array(capacity);
     this.lane = new Int32Array(capacity);
     this.done = new Uint8Array(capacity);
+    this.line = new Float64Array(capacity);
   }
 
   /** Makes room for one more row. */
@@ -48,6 +55,7 @@ export class RowBlock {
     this.times = grown(this.times);
     this.lane = grown(this.lane);
     this.done = grown(this.done);
+    this.line = grown(this.line);
   }
 }
 

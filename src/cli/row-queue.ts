@@ -1,4 +1,4 @@
-import { type RowBlock, SLOT } from './row-block.ts';
+import { DONE, type RowBlock, SLOT } from './row-block.ts';
 import { MAX_NUMBER_BYTES, writeNumber, writeText } from './write-number.ts';
 
 const OUTPUT_BYTES = 64 * 1024;
@@ -60,7 +60,20 @@ export class RowQueue {
     const { features, values } = block;
     const at = index * features;
     for (let j = 0; j < features; j++) values[at + j] = z[from + j];
-    block.done[index] = 1;
+    block.done[index] = DONE.written;
+  }
+
+  /** A row is not to be written. */
+  leaveOut(row: number): void {
+    const block = this.#blockOf(row);
+    block.done[row - block.firstRow] = DONE.leftOut;
+  }
+
+  /** Number of the line of a row that is not written yet, and its bytes. */
+  source(row: number): { line: number; bytes: Buffer } {
+    const { bytes, firstRow, rowStart, rowEnd, line } = this.#blockOf(row);
+    const index = row - firstRow;
+    return { line: line[index], bytes: bytes.subarray(rowStart[index], rowEnd[index]) };
   }
 
   /** Takes the rows at the head that are done, as bytes to write. */
@@ -68,7 +81,8 @@ export class RowQueue {
     let from = this.#filled;
     while (this.#blocks.length > 0) {
       const block = this.#blocks[0];
-      for (; this.#taken < block.rows && block.done[this.#taken] === 1; this.#taken++) {
+      for (; this.#taken < block.rows && block.done[this.#taken] !== DONE.waits; this.#taken++) {
+        if (block.done[this.#taken] === DONE.leftOut) continue;
         const room = block.rowEnd[this.#taken] - block.rowStart[this.#taken] + block.features * MAX_NUMBER_BYTES;
         if (room > this.#out.length - this.#filled) {
           if (this.#filled > from) yield this.#out.subarray(from, this.#filled);
@@ -92,7 +106,7 @@ export class RowQueue {
     while (this.#open < end) {
       const block = this.#blockOf(this.#open);
       let index = this.#open - block.firstRow;
-      while (index < block.rows && block.done[index] === 1) index++;
+      while (index < block.rows && block.done[index] !== DONE.waits) index++;
       this.#open = block.firstRow + index;
       if (index < block.rows) return;
     }

@@ -1,4 +1,4 @@
-import type { ClosedWindow, EventWindows } from './event-windows.ts';
+import type { ClosedWindow, EventWindows, HeldWindows } from './event-windows.ts';
 import { TimeLine } from './time-line.ts';
 
 export interface AlignedWindowsOptions {
@@ -57,6 +57,10 @@ export class AlignedWindows<S> implements EventWindows<S> {
     return this.#line.length;
   }
 
+  get end(): number {
+    return this.#line.length === 0 ? Number.POSITIVE_INFINITY : this.#endOf(this.#oldest());
+  }
+
   add(sample: S, time: number, watermark: number): boolean {
     const end = this.#endOf(this.#lastAt(time));
     if (time >= end) return true; // between two windows
@@ -70,7 +74,7 @@ export class AlignedWindows<S> implements EventWindows<S> {
   next(watermark: number): ClosedWindow<S> | undefined {
     const line = this.#line;
     if (line.length === 0) return undefined;
-    const window = Math.max(this.#next, this.#firstAfter(line.time(0)));
+    const window = this.#oldest();
     const end = this.#endOf(window);
     const size = this.#size;
     if (line.length >= size && line.time(size - 1) < end && line.time(size - 1) <= watermark) {
@@ -89,6 +93,20 @@ export class AlignedWindows<S> implements EventWindows<S> {
       length === 0 ? this.#splitUpTo : Math.max(this.#splitUpTo, this.#lastAt(this.#line.time(length - 1)));
     this.#splitUpTo = Number.POSITIVE_INFINITY;
     return next;
+  }
+
+  held(): HeldWindows<S> {
+    return { samples: this.#line.slice(0, this.length), times: this.#line.times(), closed: this.#next };
+  }
+
+  resume({ samples, times, closed }: HeldWindows<S>): void {
+    for (const [i, sample] of samples.entries()) this.#line.add(sample, times[i]);
+    this.#next = closed;
+  }
+
+  /** The window that closes next. */
+  #oldest(): number {
+    return Math.max(this.#next, this.#firstAfter(this.#line.time(0)));
   }
 
   #leave(window: number, count: number, dropped: number): ClosedWindow<S> {

@@ -332,16 +332,17 @@ export class BatchNorm {
   trainInto(rows: Rows, out: Float64Array, flags?: Uint8Array | Uint16Array, whole?: BatchSummary): void {
     const { batch, dropped } = this.#usableRows('train', rows);
     const summary = this.#summarize(batch, whole, dropped);
-    const { mean, count, m2 } = summary;
-    for (let j = 0; j < this.features; j++) {
-      const variance = count[j] > 0 ? m2[j] / count[j] : 0;
-      this.#use(j, count[j] > 0 ? mean[j] : Number.NaN, variance, count[j]);
-      if (count[j] === 1) this.#featureFlags[j] = FLAG.single;
-      if (this.renorm !== null) this.#correct(j, mean[j], variance, this.renorm);
-    }
+    this.#useBatch(summary);
     this.#move(summary);
     // a part of a batch may lack what the whole has
     if (whole !== undefined || !this.#normalizeAtOnce(batch, out, flags)) this.#normalize(batch, out, flags);
+  }
+
+  /** `trainInto` for rows that are learned at another time: nothing moves. */
+  scoreInto(rows: Rows, out: Float64Array, flags?: Uint8Array | Uint16Array): void {
+    const { batch, dropped } = this.#usableRows('train', rows);
+    this.#useBatch(this.#summarize(batch, undefined, dropped));
+    this.#normalize(batch, out, flags);
   }
 
   /** `transform` into memory of the caller; with `missing: 'dropRow'` such rows are NaN, flagged `missing`. */
@@ -373,6 +374,15 @@ export class BatchNorm {
     this.batch.of(rows as Rows);
     this.batch.rows = count;
     return this.batch;
+  }
+
+  #useBatch({ mean, count, m2 }: BatchSummary): void {
+    for (let j = 0; j < this.features; j++) {
+      const variance = count[j] > 0 ? m2[j] / count[j] : 0;
+      this.#use(j, count[j] > 0 ? mean[j] : Number.NaN, variance, count[j]);
+      if (count[j] === 1) this.#featureFlags[j] = FLAG.single;
+      if (this.renorm !== null) this.#correct(j, mean[j], variance, this.renorm);
+    }
   }
 
   #move(summary: BatchSummary): void {

@@ -9,6 +9,15 @@ export interface ClosedWindow<S> {
   readonly split: boolean;
 }
 
+/** All that windows must remember to go on from where they are, under the same options. */
+export interface HeldWindows<S> {
+  /** In the order of their times. */
+  readonly samples: readonly S[];
+  readonly times: readonly number[];
+  /** Up to where windows have closed; what it counts is theirs. -Infinity for none. */
+  readonly closed: number;
+}
+
 /**
  * Windows by the times of samples. Each closes when the watermark reaches its end: the time before which no more
  * samples are waited for. Pure: the caller knows the watermark, and asks for closed windows whenever it has moved.
@@ -16,6 +25,8 @@ export interface ClosedWindow<S> {
 export interface EventWindows<S> {
   /** Samples held. */
   readonly length: number;
+  /** End of the window that closes next, if nothing more comes; Infinity when nothing is held. */
+  readonly end: number;
   /**
    * Takes a sample, at a watermark up to which `next` has been drained.
    *
@@ -29,4 +40,7 @@ export interface EventWindows<S> {
    * much is held. Both are `split` from now on.
    */
   renew(): EventWindows<S>;
+  held(): HeldWindows<S>;
+  /** Goes on, in new windows, from what another one held. */
+  resume(held: HeldWindows<S>): void;
 }

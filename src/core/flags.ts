@@ -16,7 +16,7 @@ export const FLAG = {
   shape: 32,
   /** A value was cut to ±clip. */
   clipped: 64,
-  /** The row had no usable time: nothing was learned from it. */
+  /** The row had no usable time, or one too far ahead of the clock: nothing was learned from it. */
   time: 128,
   /** The weight of the sample was not one, or out of range: nothing was learned from it. */
   weight: 256,
@@ -24,6 +24,14 @@ export const FLAG = {
   excess: 512,
   /** The first after a hole in the feed: what was before it may be old. */
   gap: 1024,
+  /** All windows for it had closed: it is in none. */
+  late: 2048,
+  /** A feature was out of its `range`. */
+  range: 4096,
+  /** The row was kept out of the statistics as a whole, and is NaN throughout. */
+  quarantined: 8192,
+  /** The row was asked to be left out: it is told of and counted, and goes to nobody. */
+  dropped: 16384,
 } as const;
 
 export type FlagName = keyof typeof FLAG;

@@ -1,10 +1,12 @@
+import { DueTimes } from './due-times.ts';
 import { FLAG } from './flags.ts';
 import { KeyTable, requireMaxKeys } from './key-table.ts';
 import { KeyedSnapshot } from './keyed-snapshot.ts';
 import { createNormalizer, type Method, type MethodOptions, type SavedNumbers } from './methods.ts';
-import { OpenWindows } from './open-windows.ts';
 import {
+  type Arrival,
   emptyRows,
+  NO_CLOCK,
   type NormalizedRows,
   type PendingRows,
   type RowNormalizer,
@@ -37,8 +39,6 @@ export interface KeyedOptions {
   readonly maxKeys: number;
   /** A key that was unused for so many ms loses its statistics; undefined: never. */
   readonly idleMs?: number | undefined;
-  /** An open window closes so many ms after its first row; undefined: when it is full. */
-  readonly withinMs?: number | undefined;
   readonly onEvict?: ((eviction: KeyEviction) => void) | undefined;
   /** What a key knew that comes, or comes back; undefined: nothing. */
   readonly restore?: ((key: string) => SavedNumbers | undefined) | undefined;
@@ -66,7 +66,8 @@ export class KeyedNormalizer {
   readonly #packed: { standardizer: Standardizer; slots: StatisticSlots } | undefined;
   /** By slot, of methods that are not packed. */
   readonly #normalizers: (RowNormalizer | undefined)[];
-  readonly #windows: OpenWindows<number>;
+  /** When windows close, by slot. */
+  readonly #due: DueTimes<number>;
   readonly #x: Float64Array;
   readonly #z: Float64Array;
   #pending: number;
@@ -78,7 +79,7 @@ export class KeyedNormalizer {
 
   /** @throws TypeError, RangeError as `createNormalizer`, and for a wrong `maxKeys` */
   constructor(create: (saved?: SavedNumbers) => RowNormalizer, options: KeyedOptions) {
-    const { maxKeys, idleMs, withinMs = Number.POSITIVE_INFINITY, onEvict, restore } = options;
+    const { maxKeys, idleMs, onEvict, restore } = options;
     requireMaxKeys('key', maxKeys);
     const first = create();
     this.features = first.features;
@@ -97,7 +98,7 @@ export class KeyedNormalizer {
           }
         : undefined;
     this.#normalizers = [];
-    this.#windows = new OpenWindows(withinMs);
+    this.#due = new DueTimes();
     this.#x = new Float64Array(first.features);
     this.#z = new Float64Array(first.features);
     this.#pending = 0;
@@ -116,9 +117,9 @@ export class KeyedNormalizer {
     return this.#pending;
   }
 
-  /** When `flushOverdue` will have something to do; Infinity: never. */
+  /** When `flushOverdue` may have something to do; Infinity: never. */
   get dueMs(): number {
-    return this.#windows.dueMs;
+    return this.#due.nextMs;
   }
 
   /** When `expire` will have something to do; Infinity: never. */
@@ -132,6 +133,9 @@ export class KeyedNormalizer {
   /**
    * Takes rows, each with its key; returns those that are normalised by now, or undefined when there are none. In order
    * within a key, and where no method waits for a window, in all.
+   *
+   * @param nowMs on the clock that windows and idle keys go by
+   * @param arrival the wall clock, and what the caller calls the rows
    */
   push(
     keys: readonly string[],
@@ -139,14 +143,17 @@ export class KeyedNormalizer {
     rows: number,
     times: Float64Array,
     nowMs: number,
+    { nowMs: wallMs, ids }: Omit<Arrival, 'elapsedMs'> = NO_CLOCK,
   ): KeyedRows | undefined {
     if (rows === 0) return undefined;
     const done: Done[] = [];
     this.#expire(nowMs, done);
-    if (this.#packed === undefined) return this.#pushToWindows(keys, data, rows, times, nowMs, done);
+    if (this.#packed === undefined) {
+      return this.#pushToWindows(keys, data, rows, times, { elapsedMs: nowMs, nowMs: wallMs, ids }, done);
+    }
     const { standardizer, slots } = this.#packed;
     const width = this.features;
-    const out = { ...emptyRows(rows, width), keys: keys.slice(0, rows) };
+    const out = { ...emptyRows(rows, width), ids: ids?.slice(0, rows), keys: keys.slice(0, rows) };
     out.raw.set(data.subarray(0, rows * width));
     out.times.set(times.subarray(0, rows));
     const [x, z] = [this.#x, this.#z];
@@ -179,7 +186,7 @@ export class KeyedNormalizer {
     }
     for (const slot of this.#table.inOrder()) {
       this.#snapshot?.before(slot);
-      this.#step(slot, (normalizer) => normalizer.cut(), 0, done);
+      this.#step(slot, (normalizer) => normalizer.cut(), done);
     }
     return joined(done, this.features);
   }
@@ -202,7 +209,11 @@ export class KeyedNormalizer {
   /** Closes the windows that have been open long enough. */
   flushOverdue(nowMs: number): KeyedRows | undefined {
     const done: Done[] = [];
-    for (const slot of this.#windows.overdue(nowMs)) this.#flushSlot(slot, done);
+    for (const slot of this.#due.take(nowMs)) {
+      if (this.#normalizers[slot] === undefined) continue;
+      this.#snapshot?.before(slot);
+      this.#step(slot, (normalizer) => normalizer.advance(nowMs), done);
+    }
     return joined(done, this.features);
   }
 
@@ -270,7 +281,8 @@ export class KeyedNormalizer {
     const normalizer = this.#normalizers[slot] as RowNormalizer;
     const state = normalizer.state();
     const pending = normalizer.pendingRows();
-    return pending.times.length > 0 || pending.gap ? { state, pending } : { state };
+    // lists of rows, a hole, a line: whatever there is besides no rows
+    return pending.times.length > 0 || Object.keys(pending).length > 2 ? { state, pending } : { state };
   }
 
   /** The first row of a key after a hole. */
@@ -310,7 +322,9 @@ export class KeyedNormalizer {
       if (this.#packed === undefined) {
         this.#normalizers[slot] = normalizer;
         this.#pending += normalizer?.pending ?? 0;
-        this.#windows.note(slot, (normalizer?.pending ?? 0) > 0, false, nowMs);
+        // the time of a window that was open begins anew
+        normalizer?.advance(nowMs);
+        this.#due.note(slot, normalizer?.dueMs ?? Number.POSITIVE_INFINITY);
       } else {
         if (normalizer === undefined) this.#packed.slots.open(slot);
         else this.#packed.slots.put(slot, (normalizer as SampleNormalizer).standardizer.statistic);
@@ -343,7 +357,6 @@ export class KeyedNormalizer {
     this.#snapshot?.before(slot);
     if (this.#packed === undefined) {
       this.#pending -= this.#normalizers[slot]?.pending ?? 0;
-      this.#windows.note(slot, false, false, 0);
       this.#normalizers[slot] = undefined;
     } else {
       this.#packed.slots.close(slot);
@@ -357,7 +370,7 @@ export class KeyedNormalizer {
     data: Float64Array,
     rows: number,
     times: Float64Array,
-    nowMs: number,
+    arrival: Arrival,
     done: Done[],
   ): KeyedRows | undefined {
     const width = this.features;
@@ -365,9 +378,10 @@ export class KeyedNormalizer {
       const key = keys[row];
       const first = row;
       while (++row < rows && keys[row] === key);
-      const slot = this.#use(key, this.#table.find(key), nowMs, undefined, done);
+      const slot = this.#use(key, this.#table.find(key), arrival.elapsedMs, undefined, done);
       const part = data.subarray(first * width, row * width);
-      this.#step(slot, (normalizer) => normalizer.push(part, row - first, times.subarray(first, row)), nowMs, done);
+      const own = arrival.ids === undefined ? arrival : { ...arrival, ids: arrival.ids.subarray(first, row) };
+      this.#step(slot, (normalizer) => normalizer.push(part, row - first, times.subarray(first, row), own), done);
     }
     return joined(done, width);
   }
@@ -376,20 +390,15 @@ export class KeyedNormalizer {
     const normalizer = this.#normalizers[slot];
     if (normalizer === undefined || normalizer.pending === 0) return;
     this.#snapshot?.before(slot);
-    this.#step(slot, () => normalizer.flush(), 0, done);
+    this.#step(slot, () => normalizer.flush(), done);
   }
 
-  #step(
-    slot: number,
-    step: (normalizer: RowNormalizer) => NormalizedRows | undefined,
-    nowMs: number,
-    done: Done[],
-  ): void {
+  #step(slot: number, step: (normalizer: RowNormalizer) => NormalizedRows | undefined, done: Done[]): void {
     const normalizer = this.#normalizers[slot] as RowNormalizer;
     const before = normalizer.pending;
     const content = step(normalizer);
     this.#pending += normalizer.pending - before;
-    this.#windows.note(slot, normalizer.pending > 0, content !== undefined, nowMs);
+    this.#due.note(slot, normalizer.dueMs);
     if (content !== undefined) done.push({ key: this.#table.key(slot), content });
   }
 }
@@ -402,7 +411,11 @@ interface Done {
 function joined(done: readonly Done[], features: number): KeyedRows | undefined {
   if (done.length === 0) return undefined;
   const rows = done.reduce((sum, { content }) => sum + content.rows, 0);
-  const out = emptyRows(rows, features);
+  const out = emptyRows(
+    rows,
+    features,
+    done.some(({ content }) => content.ids !== undefined),
+  );
   const keys: string[] = [];
   let at = 0;
   for (const { key, content } of done) {
@@ -410,6 +423,7 @@ function joined(done: readonly Done[], features: number): KeyedRows | undefined 
     out.z.set(content.z, at * features);
     out.times.set(content.times, at);
     out.flags.set(content.flags, at);
+    if (content.ids !== undefined) out.ids?.set(content.ids, at);
     at += content.rows;
     while (keys.length < at) keys.push(key);
   }

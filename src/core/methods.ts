@@ -1,80 +1,24 @@
 import { StreamnormError } from '../errors.ts';
 import { BATCH_NORM_OPTIONS, BatchNorm } from './batch-norm.ts';
+import { batchWindows, restoreWindows } from './batch-windows.ts';
 import { Cumulative } from './cumulative.ts';
 import type { Duration } from './duration.ts';
 import { Ewma } from './ewma.ts';
 import { Frozen } from './frozen.ts';
+import type { MethodOptions, OptionName } from './method-options.ts';
 import { MinMax } from './min-max.ts';
-import type { Missing } from './missing-values.ts';
-import { requireKnown, requireNumber, requireOneOf, requirePositiveInteger, shown } from './parameter.ts';
-import type { RateOptions } from './rate.ts';
-import type { RenormOptions } from './renorm.ts';
+import { requireKnown, requireOneOf } from './parameter.ts';
+import { QuarantineNormalizer } from './quarantine-normalizer.ts';
 import { Robust } from './robust.ts';
 import { Rolling } from './rolling.ts';
+import { rowGuard } from './row-guard.ts';
 import type { PendingRows, RowNormalizer } from './row-normalizer.ts';
 import { SampleNormalizer } from './sample-normalizer.ts';
 import { Standardizer, type StandardizerOptions } from './standardizer.ts';
 import type { StatisticState } from './state.ts';
 import type { Statistic } from './statistic.ts';
-import { WindowNormalizer } from './window-normalizer.ts';
 
-/** Options of a method as the configuration and the command line spell them. */
-export interface MethodOptions extends RateOptions, Omit<StandardizerOptions, 'prior'> {
-  size?: number;
-  weight?: number[];
-  bias?: number[];
-  renorm?: RenormOptions;
-  single?: 'flag' | 'error';
-  debias?: boolean;
-  /** The window of `rolling`. */
-  last?: Duration;
-  maxSamples?: number;
-  unitVariance?: boolean;
-  /** Given statistics of `frozen`. */
-  mean?: number[];
-  variance?: number[];
-  std?: number[];
-}
-
-export type OptionName = keyof MethodOptions;
-
-/** What an option is, for help and for the configuration's schema; its rules are those of the core. */
-interface OptionAbout {
-  readonly type: 'number' | 'duration-or-number' | 'boolean' | 'numbers' | 'word' | 'renorm';
-  readonly help: string;
-}
-
-/** One source for the names, defaults and help of all options that choose the numbers. */
-export const METHOD_OPTIONS: Readonly<Record<OptionName, OptionAbout>> = {
-  size: { type: 'number', help: 'rows a batch (default 64)' },
-  alpha: { type: 'number', help: "weight of the new value, in (0, 1]; PyTorch's momentum (default 0.1)" },
-  retain: { type: 'number', help: "weight of the old value, in [0, 1); Keras's momentum" },
-  halfLife: { type: 'duration-or-number', help: "half-life: a count of rows or batches, or a time such as '30s'" },
-  cumulative: { type: 'boolean', help: 'every value weighs the same' },
-  eps: { type: 'number', help: 'added to the variance before the root (default 1e-5)' },
-  clip: { type: 'number', help: 'cuts normalised values to ±clip (default: not cut)' },
-  order: { type: 'word', help: 'score-then-learn (default) or learn-then-score' },
-  weight: { type: 'numbers', help: 'factor of each feature after scaling (default 1)' },
-  bias: { type: 'numbers', help: 'summand of each feature after scaling (default 0)' },
-  single: { type: 'word', help: "a batch of one row: 'flag' (default) or 'error'" },
-  debias: { type: 'boolean', help: 'takes the weight of the start values out of the moving statistics' },
-  renorm: {
-    type: 'renorm',
-    help: 'corrects batches towards the moving statistics within rMax and dMax (default: not)',
-  },
-  missing: { type: 'word', help: "a missing value: 'nan' (default), or 'mean', which comes out as 0" },
-  untilReady: { type: 'word', help: "before there are statistics: 'null' (default), or 'pass', the value itself" },
-  minSamples: { type: 'number', help: 'effective samples that make statistics (default: two samples)' },
-  last: { type: 'duration-or-number', help: "window of rolling: a count of rows, or a time such as '30s'" },
-  maxSamples: {
-    type: 'number',
-    help: 'bound of a window in time; past it the oldest rows leave early (default 100000)',
-  },
-  unitVariance: { type: 'boolean', help: 'robust divides by IQR/1.349, the deviation of normal data, not by the IQR' },
-  mean: { type: 'numbers', help: 'given mean of each feature' },
-  variance: { type: 'numbers', help: 'given variance of each feature' },
-  std: { type: 'numbers', help: 'given standard deviation of each feature' },
-};
+export { METHOD_OPTIONS, type MethodOptions, type OptionName } from './method-options.ts';
 
 interface MethodAbout {
   readonly help: string;
@@ -91,29 +35,37 @@ export interface SavedNumbers {
 }
 
 const RATE = ['alpha', 'retain', 'halfLife', 'cumulative'] as const;
+/** Which rows are good ones; of all methods. */
+const QUARANTINE = ['quarantine', 'range', 'required', 'lateness', 'maxAhead'] as const;
 /** Of all that score sample by sample. */
-const SCALING = ['clip', 'order', 'weight', 'bias', 'missing', 'untilReady', 'minSamples'] as const;
-/** Values of an open window: 128 MiB. */
-const MAX_WINDOW_VALUES = 2 ** 24;
-
+const SCALING = ['clip', 'order', 'weight', 'bias', 'missing', 'untilReady', 'prior', 'minSamples'] as const;
+const WINDOWS = ['size', 'within', 'every', 'gap', 'maxSamples'] as const;
+/** Options that mean something only together, and so are judged together. */
+export const JOINT_OPTIONS: readonly (readonly OptionName[])[] = [
+  [...WINDOWS, ...QUARANTINE, 'missing'],
+  ['untilReady', 'prior'],
+];
 export const METHODS = {
   batch: {
     help: 'each batch by its own statistics (batch normalization); rows leave when their batch closes',
-    options: ['size', ...RATE, 'eps', 'clip', 'weight', 'bias', 'single', 'debias', 'renorm', 'missing'],
-    create: (features, { size = 64, ...norm }, saved) => {
-      requirePositiveInteger('batch', 'size', size);
-      const most = Math.floor(MAX_WINDOW_VALUES / features.length);
-      requireNumber('batch', 'size', size, (n) => n <= most, `<= ${most} with ${features.length} features`);
-      requireAsManyRows('batch', norm);
+    options: [
+      ...WINDOWS,
+      ...RATE,
+      ...(['eps', 'clip', 'weight', 'bias', 'single', 'debias', 'renorm', 'missing'] as const),
+      ...QUARANTINE,
+    ],
+    create: (features, { size, within, every, gap, maxSamples, ...rest }, saved) => {
+      const { lateness, maxAhead, ...norm } = rest;
+      const given = { size, within, every, gap, maxSamples, lateness, maxAhead };
       const model = resumed(BatchNorm, new BatchNorm({ ...norm, features }), BATCH_NORM_OPTIONS, norm, saved);
-      const window = new WindowNormalizer(model, size);
-      resume(window, saved?.pending);
-      return window;
+      const normalizer = batchWindows(model, given);
+      if (saved?.pending !== undefined) restoreWindows(normalizer, saved.pending);
+      return normalizer;
     },
   },
   ewma: {
     help: 'each row at once, by exponentially weighted statistics',
-    options: [...RATE, 'eps', ...SCALING],
+    options: [...RATE, 'eps', ...SCALING, ...QUARANTINE],
     create: (features, options, saved) => {
       const { scaling, rest } = split(options);
       const statistic = resumed(Ewma, new Ewma({ ...rest, features }), RATE, rest, saved);
@@ -122,13 +74,13 @@ export const METHODS = {
   },
   cumulative: {
     help: 'each row at once, by the statistics of everything so far',
-    options: ['eps', ...SCALING],
+    options: ['eps', ...SCALING, ...QUARANTINE],
     create: (features, options, saved) =>
       bySample('cumulative', resumed(Cumulative, new Cumulative({ features }), [], {}, saved), options),
   },
   rolling: {
     help: 'each row at once, by the statistics of the last rows, or of the last time',
-    options: ['last', 'maxSamples', 'eps', ...SCALING],
+    options: ['last', 'maxSamples', 'eps', ...SCALING, ...QUARANTINE],
     create: (features, options, saved) => {
       const { scaling, rest } = split(options);
       const { last, ...bound } = rest;
@@ -138,13 +90,13 @@ export const METHODS = {
   },
   minmax: {
     help: 'each row at once, (x - min)/(max - min) of everything so far',
-    options: SCALING,
+    options: [...SCALING, ...QUARANTINE],
     create: (features, options, saved) =>
       bySample('minmax', resumed(MinMax, new MinMax({ features: features.length }), [], {}, saved), options),
   },
   robust: {
     help: 'each row at once, (x - median)/IQR, of everything so far unless a rate is given',
-    options: [...RATE, 'unitVariance', ...SCALING],
+    options: [...RATE, 'unitVariance', ...SCALING, ...QUARANTINE],
     create: (features, options, saved) => {
       const { scaling, rest } = split(options);
       return bySample(
@@ -156,7 +108,7 @@ export const METHODS = {
   },
   frozen: {
     help: 'each row at once, by given statistics that never move',
-    options: ['mean', 'variance', 'std', 'eps', 'clip', 'weight', 'bias', 'missing'],
+    options: ['mean', 'variance', 'std', 'eps', 'clip', 'weight', 'bias', 'missing', ...QUARANTINE],
     create: (_, options, saved) => {
       const { scaling, rest } = split(options);
       const { mean } = rest;
@@ -197,7 +149,10 @@ export function createNormalizer(
       `the state has the features ${names.join(', ')}, expected ${features.join(', ')}`,
     );
   }
-  const normalizer = about.create(features, options, saved);
+  const { own, guard } = rowGuard(method, features, options);
+  const inner = about.create(features, own, saved);
+  const normalizer = guard === undefined ? inner : new QuarantineNormalizer(inner, guard);
+  if (normalizer instanceof QuarantineNormalizer && saved?.pending !== undefined) normalizer.restore(saved.pending);
   if (normalizer.features !== features.length) {
     const found = `${normalizer.features} features, expected ${features.length} (${features.join(', ')})`;
     throw saved === undefined
@@ -256,39 +211,17 @@ function frozenBy(state: StatisticState): Frozen {
   }
 }
 
-function split({ eps, clip, order, weight, bias, missing, untilReady, minSamples, ...rest }: MethodOptions) {
-  return { scaling: { eps, clip, order, weight, bias, missing, untilReady, minSamples }, rest };
-}
-
-/** A row out for each row in: their numbers, and what a subscriber was sent, are counted by rows. */
-function requireAsManyRows(where: string, { missing, untilReady }: { missing?: Missing; untilReady?: string }): void {
-  if (missing !== undefined) requireOneOf(where, 'missing', missing, ['nan', 'mean']);
-  if (untilReady !== undefined) requireOneOf(where, 'untilReady', untilReady, ['null', 'pass']);
+function split(options: MethodOptions) {
+  const { eps, clip, order, weight, bias, missing, untilReady, prior, minSamples, ...rest } = options;
+  const scaling = { eps, clip, order, weight, bias, missing, untilReady, minSamples, ...(prior && { prior }) };
+  return { scaling, rest };
 }
 
 function bySample(where: string, statistic: Statistic, scaling: StandardizerOptions): RowNormalizer {
-  requireAsManyRows(where, scaling);
-  return new SampleNormalizer(new Standardizer(where, statistic, scaling));
-}
-
-function resume(window: WindowNormalizer, pending: PendingRows | undefined): void {
-  if (pending === undefined) return;
-  const { data, times } = pending;
-  const whole = Array.isArray(data) && Array.isArray(times) && data.length === times.length * window.features;
-  if (!whole || !data.every(isSavedValue) || !times.every(Number.isFinite) || times.length >= window.size) {
-    throw new StreamnormError(
-      'STATE',
-      `the saved open window does not fit: ${shown(times?.length)} rows of ${window.size}`,
+  if (scaling.untilReady === 'hold') {
+    throw new TypeError(
+      `${where} takes untilReady 'null', 'pass' or 'prior', got 'hold': rows leave at once here; 'hold' is an option of the operator normalize`,
     );
   }
-  if (pending.gap) window.cut();
-  window.push(
-    Float64Array.from(data, (x) => (x === null ? Number.NaN : Number(x))),
-    times.length,
-    Float64Array.from(times),
-  );
-}
-
-function isSavedValue(x: unknown): boolean {
-  return x === null || Number.isFinite(x) || x === 'Infinity' || x === '-Infinity' || x === '-0';
+  return new SampleNormalizer(new Standardizer(where, statistic, scaling));
 }

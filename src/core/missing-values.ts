@@ -10,6 +10,17 @@ export type Missing = (typeof MISSING)[number];
 
 export const MISSING = ['nan', 'error', 'dropRow', 'mean'] as const;
 
+/** A row lacks a value, and `missing: 'error'` was asked for. */
+export class MissingValue extends RangeError {
+  /** The first such row of those that came together. */
+  readonly row: number;
+
+  constructor(message: string, row: number) {
+    super(message);
+    this.row = row;
+  }
+}
+
 /** @throws RangeError naming the first row and feature without a value */
 export function requireValues(where: string, { data, rows, features }: Rows, names?: readonly string[]): void {
   for (let i = 0; i < rows * features; i++) {

@@ -14,7 +14,22 @@ export interface NormalizedRows {
   readonly flags: Uint16Array;
   /** Key of each row, where each key has statistics of its own. */
   readonly keys?: readonly string[];
+  /** What `Arrival.ids` called each row; undefined where it called them nothing. */
+  readonly ids?: Float64Array | undefined;
 }
+
+/** When rows come, and what they are called. */
+export interface Arrival {
+  /** Ms that only ever count up: what windows by arrival go by. */
+  readonly elapsedMs: number;
+  /** The wall clock in ms, for what is too far ahead of it. */
+  readonly nowMs: number;
+  /** Numbers of the caller's, one a row, which leave with the rows: rows may leave in another order than they came. */
+  readonly ids?: Float64Array | undefined;
+}
+
+/** Of rows that come without a clock: no window closes by time, and nothing is ahead of it. */
+export const NO_CLOCK: Arrival = { elapsedMs: 0, nowMs: Number.POSITIVE_INFINITY };
 
 /** Where the statistics stand; null for what is not known yet. */
 export interface StatisticsReport {
@@ -41,6 +56,24 @@ export interface PendingRows {
   times: number[];
   /** A hole in the feed comes before the next row, or before the first of these. */
   gap?: true;
+  /** Windows that share rows, or follow their times. */
+  line?: SavedLine;
+  /** The newest time that `quarantine` has let pass. */
+  newest?: number;
+}
+
+/** Windows as slices of a line; the rows are those beside it, in the order of the line. */
+export interface SavedLine {
+  /** What the windows are; others cannot go on from here. */
+  of: string;
+  /** Where each row lies. */
+  positions: number[];
+  /** Bits of each row: 1 it has left, 2 it is to be learned, 4 a window still holds it, 8 it came after a hole. */
+  marks: number[];
+  /** Up to where windows have closed; null for none. */
+  closed: number | null;
+  /** Where the newest row lies, or the clock stood; null before the first. */
+  newest: number | null;
 }
 
 /**
@@ -51,9 +84,19 @@ export interface RowNormalizer {
   readonly features: number;
   /** Rows waiting for their window to close; 0 for methods without windows. */
   readonly pending: number;
-  /** Takes rows; returns those that are normalised by now, in order, or undefined when there are none. */
-  push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined;
-  /** Closes the open window. */
+  /** When `advance` is due, in ms as `Arrival.elapsedMs`; Infinity while no window closes by time. */
+  readonly dueMs: number;
+  /**
+   * Takes rows; returns those that leave by now, or undefined when there are none. Every row leaves once, in the order
+   * in which it came, but where windows follow the times of rows: then they leave in that order. What is kept out of the
+   * statistics leaves at once.
+   *
+   * @throws MissingValue with `missing: 'error'`; nothing has changed then
+   */
+  push(data: Float64Array, rows: number, times: Float64Array, arrival?: Arrival): NormalizedRows | undefined;
+  /** Closes the windows that are due. A window that was restored begins its time with the first call. */
+  advance(elapsedMs: number): NormalizedRows | undefined;
+  /** Closes all open windows. */
   flush(): NormalizedRows | undefined;
   /**
    * There is a hole in the feed before the next row: the open window closes, and that row is flagged `gap`. Statistics by
@@ -74,7 +117,7 @@ export function orNull(x: number): number | null {
 }
 
 /** Memory for normalised rows, in one piece: allocating four would cost as much as normalising them. */
-export function emptyRows(rows: number, features: number): NormalizedRows {
+export function emptyRows(rows: number, features: number, named = false): NormalizedRows {
   const values = rows * features;
   const memory = new ArrayBuffer(8 * (2 * values + rows) + 2 * rows);
   return {
@@ -84,5 +127,6 @@ export function emptyRows(rows: number, features: number): NormalizedRows {
     z: new Float64Array(memory, 8 * values, values),
     times: new Float64Array(memory, 16 * values, rows),
     flags: new Uint16Array(memory, 8 * (2 * values + rows), rows),
+    ids: named ? new Float64Array(rows) : undefined,
   };
 }

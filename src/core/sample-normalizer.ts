@@ -1,5 +1,6 @@
 import { FLAG } from './flags.ts';
 import {
+  type Arrival,
   emptyRows,
   type NormalizedRows,
   orNull,
@@ -15,6 +16,7 @@ import type { Statistic } from './statistic.ts';
 export class SampleNormalizer implements RowNormalizer {
   readonly features: number;
   readonly pending: number;
+  readonly dueMs: number;
   readonly standardizer: Standardizer;
   readonly #x: Float64Array;
   readonly #z: Float64Array;
@@ -24,19 +26,21 @@ export class SampleNormalizer implements RowNormalizer {
     this.standardizer = standardizer;
     this.features = standardizer.statistic.features;
     this.pending = 0;
+    this.dueMs = Number.POSITIVE_INFINITY;
     this.#x = new Float64Array(this.features);
     this.#z = new Float64Array(this.features);
     this.#afterGap = false;
   }
 
-  push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined {
+  push(data: Float64Array, rows: number, times: Float64Array, arrival?: Arrival): NormalizedRows | undefined {
     if (rows === 0) return undefined;
     const width = this.features;
+    const ids = arrival?.ids?.slice(0, rows);
     // a lone row needs no views, and its small arrays cost less than one piece of memory
     if (rows === 1) {
       const [z, flags] = [new Float64Array(width), new Uint16Array(1)];
       flags[0] = this.standardizer.step(data, z, times[0]) | this.#gap();
-      return { rows, features: width, raw: data.slice(0, width), z, times: times.slice(0, 1), flags };
+      return { rows, features: width, raw: data.slice(0, width), z, times: times.slice(0, 1), flags, ids };
     }
     const out = emptyRows(rows, width);
     out.raw.set(data.subarray(0, rows * width));
@@ -49,8 +53,10 @@ export class SampleNormalizer implements RowNormalizer {
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
     }
     out.flags[0] |= this.#gap();
-    return out;
+    return ids === undefined ? out : { ...out, ids };
   }
+
+  advance(): undefined {}
 
   flush(): undefined {}
 

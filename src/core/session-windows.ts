@@ -1,4 +1,4 @@
-import type { ClosedWindow, EventWindows } from './event-windows.ts';
+import type { ClosedWindow, EventWindows, HeldWindows } from './event-windows.ts';
 import { TimeLine } from './time-line.ts';
 
 export interface SessionWindowsOptions {
@@ -57,6 +57,10 @@ export class SessionWindows<S> implements EventWindows<S> {
     return this.#line.length;
   }
 
+  get end(): number {
+    return this.#line.length === 0 ? Number.POSITIVE_INFINITY : this.#oldest().end;
+  }
+
   add(sample: S, time: number, watermark: number): boolean {
     if (time < this.#closed) return false;
     const line = this.#line;
@@ -72,6 +76,28 @@ export class SessionWindows<S> implements EventWindows<S> {
   next(watermark: number): ClosedWindow<S> | undefined {
     const line = this.#line;
     if (line.length === 0) return undefined;
+    const { start, end, count } = this.#oldest();
+    if (end > watermark) return undefined;
+    const samples = line.slice(0, count);
+    line.drop(count);
+    this.#linked = Math.max(this.#linked - count, Math.min(1, line.length));
+    this.#closed = end;
+    return { samples, start, end, split: start < this.#splitUntil };
+  }
+
+  held(): HeldWindows<S> {
+    return { samples: this.#line.slice(0, this.length), times: this.#line.times(), closed: this.#closed };
+  }
+
+  resume({ samples, times, closed }: HeldWindows<S>): void {
+    for (const [i, sample] of samples.entries()) this.#line.add(sample, times[i]);
+    this.#linked = Math.min(1, this.length);
+    this.#closed = closed;
+  }
+
+  /** The session that closes next, as things are. */
+  #oldest(): { start: number; end: number; count: number } {
+    const line = this.#line;
     while (this.#linked < line.length && line.time(this.#linked) < line.time(this.#linked - 1) + this.#gapMs) {
       this.#linked++;
     }
@@ -84,12 +110,7 @@ export class SessionWindows<S> implements EventWindows<S> {
       count = this.#size;
       end = line.time(count - 1);
     }
-    if (end > watermark) return undefined;
-    const samples = line.slice(0, count);
-    line.drop(count);
-    this.#linked = Math.max(this.#linked - count, Math.min(1, line.length));
-    this.#closed = end;
-    return { samples, start, end, split: start < this.#splitUntil };
+    return { start, end, count };
   }
 
   renew(): SessionWindows<S> {

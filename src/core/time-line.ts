@@ -99,6 +99,11 @@ export class TimeLine<S> {
     return found.length === 1 ? found[0] : found.flat();
   }
 
+  /** Times of all samples. */
+  times(): number[] {
+    return this.#blocks.flatMap(({ times }) => times);
+  }
+
   /** Lets the first `count` samples go. */
   drop(count: number): void {
     const blocks = this.#blocks;

@@ -1,16 +1,21 @@
 import type { BatchNorm } from './batch-norm.ts';
+import { captureBatches, copyOf } from './batch-report.ts';
 import { FLAG } from './flags.ts';
 import {
   emptyRows,
+  NO_CLOCK,
   type NormalizedRows,
-  orNull,
   type PendingRows,
   type RowNormalizer,
   type StatisticsReport,
 } from './row-normalizer.ts';
+import { savedNumber } from './saved-number.ts';
 import type { StatisticState } from './state.ts';
 
-/** Each window of `size` rows by its own statistics: `BatchNorm.train` on a stream of rows. Memory: one window. */
+/**
+ * Each window of `size` rows, or of those within a time of its first, by its own statistics: `BatchNorm.train` on a
+ * stream of rows. Memory: one window.
+ */
 export class WindowNormalizer implements RowNormalizer {
   readonly features: number;
   readonly size: number;
@@ -18,28 +23,46 @@ export class WindowNormalizer implements RowNormalizer {
   pending: number;
   readonly #data: Float64Array;
   readonly #times: Float64Array;
+  readonly #withinMs: number;
+  /** When the first row of the open window came; -Infinity for one that was restored, until the clock is known. */
+  #openedMs: number;
+  /** Undefined until rows come with names. */
+  #ids: Float64Array | undefined;
   /** The first row of the window that is open, or opens next, comes after a hole. */
   #afterGap: boolean;
 
-  constructor(model: BatchNorm, size: number) {
+  constructor(model: BatchNorm, size: number, withinMs = Number.POSITIVE_INFINITY) {
     this.model = model;
     this.size = size;
     this.features = model.features;
     this.pending = 0;
     this.#data = new Float64Array(size * model.features);
     this.#times = new Float64Array(size);
+    this.#withinMs = withinMs;
+    this.#openedMs = Number.NEGATIVE_INFINITY;
+    this.#ids = undefined;
     this.#afterGap = false;
   }
 
-  push(data: Float64Array, rows: number, times: Float64Array): NormalizedRows | undefined {
+  get dueMs(): number {
+    // not as a sum: a window that was restored has opened at -Infinity
+    const isTimed = this.pending > 0 && this.#withinMs < Number.POSITIVE_INFINITY;
+    return isTimed ? this.#openedMs + this.#withinMs : Number.POSITIVE_INFINITY;
+  }
+
+  push(data: Float64Array, rows: number, times: Float64Array, arrival = NO_CLOCK): NormalizedRows | undefined {
     const width = this.features;
+    const { elapsedMs, ids } = arrival;
+    if (ids !== undefined) this.#ids ??= new Float64Array(this.size);
     const closing = Math.floor((this.pending + rows) / this.size) * this.size;
-    const out = closing === 0 ? undefined : emptyRows(closing, width);
+    const out = closing === 0 ? undefined : emptyRows(closing, width, this.#ids !== undefined);
     let written = 0;
     for (let from = 0; from < rows; ) {
       const take = Math.min(rows - from, this.size - this.pending);
+      if (this.pending === 0) this.#openedMs = elapsedMs;
       this.#data.set(data.subarray(from * width, (from + take) * width), this.pending * width);
       this.#times.set(times.subarray(from, from + take), this.pending);
+      if (ids !== undefined) this.#ids?.set(ids.subarray(from, from + take), this.pending);
       this.pending += take;
       from += take;
       if (this.pending === this.size && out !== undefined) written += this.#close(out, written);
@@ -47,9 +70,20 @@ export class WindowNormalizer implements RowNormalizer {
     return out;
   }
 
+  /** Puts a saved window back: its time begins with the next call of `advance`. */
+  restore(data: Float64Array, times: Float64Array): void {
+    this.push(data, times.length, times);
+    this.#openedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  advance(elapsedMs: number): NormalizedRows | undefined {
+    if (this.#openedMs === Number.NEGATIVE_INFINITY) this.#openedMs = elapsedMs;
+    return elapsedMs >= this.dueMs ? this.flush() : undefined;
+  }
+
   flush(): NormalizedRows | undefined {
     if (this.pending === 0) return undefined;
-    const out = emptyRows(this.pending, this.features);
+    const out = emptyRows(this.pending, this.features, this.#ids !== undefined);
     this.#close(out, 0);
     return out;
   }
@@ -65,29 +99,7 @@ export class WindowNormalizer implements RowNormalizer {
   }
 
   capture(): () => StatisticsReport {
-    const { batches, samples, batch } = this.model;
-    const moving = Array.from({ length: this.features }, (_, j) => this.model.moving(j));
-    const { rows } = batch;
-    const [count, mean, m2, min, max] = [batch.count, batch.mean, batch.m2, batch.min, batch.max].map((x) => x.slice());
-    return () => {
-      const perFeature = (value: (j: number) => number) => moving.map((_, j) => orNull(value(j)));
-      return {
-        version: batches,
-        rows: samples,
-        mean: perFeature((j) => (batches > 0 ? moving[j].mean : Number.NaN)),
-        std: perFeature((j) => (batches > 0 ? Math.sqrt(moving[j].variance) : Number.NaN)),
-        batch:
-          rows === 0
-            ? null
-            : {
-                count: rows,
-                mean: perFeature((j) => (count[j] > 0 ? mean[j] : Number.NaN)),
-                std: perFeature((j) => Math.sqrt(m2[j] / count[j])),
-                min: perFeature((j) => min[j]),
-                max: perFeature((j) => max[j]),
-              },
-      };
-    };
+    return captureBatches(this.model, copyOf(this.model.batch));
   }
 
   state(): StatisticState {
@@ -96,7 +108,7 @@ export class WindowNormalizer implements RowNormalizer {
 
   pendingRows(): PendingRows {
     return {
-      data: Array.from(this.#data.subarray(0, this.pending * this.features), savedValue),
+      data: Array.from(this.#data.subarray(0, this.pending * this.features), savedNumber),
       times: Array.from(this.#times.subarray(0, this.pending)),
       ...(this.#afterGap && { gap: true as const }),
     };
@@ -108,6 +120,7 @@ export class WindowNormalizer implements RowNormalizer {
     const data = this.#data.subarray(0, rows * width);
     out.raw.set(data, row * width);
     out.times.set(this.#times.subarray(0, rows), row);
+    if (this.#ids !== undefined) out.ids?.set(this.#ids.subarray(0, rows), row);
     // a window that the model refuses is gone: nothing may wait for it to be accepted
     this.pending = 0;
     this.model.trainInto(
@@ -119,9 +132,4 @@ export class WindowNormalizer implements RowNormalizer {
     this.#afterGap = false;
     return rows;
   }
-}
-
-function savedValue(x: number): number | string | null {
-  if (Object.is(x, -0)) return '-0';
-  return Number.isFinite(x) ? x : Number.isNaN(x) ? null : String(x);
 }

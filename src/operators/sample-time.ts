@@ -1,7 +1,5 @@
 import type { SampleShape } from '../core/sample-shape.ts';
-
-/** The range of a `Date`; what is beyond is no time, and would leave no digits for the bounds of windows. */
-const MAX_TIME_MS = 8.64e15;
+import { isTime } from '../core/usable-time.ts';
 
 /**
  * Time of a sample in ms; NaN where `timeOf` gives no usable one, and for a sample of another form than the stream's,
@@ -17,7 +15,7 @@ export function sampleTime<S>(
 ): number {
   if (!shape.read(sample, row, 0)) return Number.NaN;
   const time: unknown = timeOf(sample);
-  return typeof time === 'number' && Math.abs(time) <= MAX_TIME_MS ? time : Number.NaN;
+  return isTime(time) ? time : Number.NaN;
 }
 
 /** Times of the first and the last sample, where both have one. */

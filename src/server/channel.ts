@@ -1,4 +1,6 @@
 import { createNormalizer } from '../core/methods.ts';
+import { MissingValue } from '../core/missing-values.ts';
+import { withoutDropped } from '../core/quarantine-normalizer.ts';
 import type { NormalizedRows, RowNormalizer, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
@@ -53,6 +55,8 @@ export class Channel {
   #seqLimit: number;
   #savedSeq: number;
   #windowTimer: NodeJS.Timeout | undefined;
+  /** When it rings, on the clock of `performance`. */
+  #windowTimerMs: number;
   #changed: boolean;
   #draining: boolean;
 
@@ -83,6 +87,7 @@ export class Channel {
     this.#seqLimit = this.seq;
     this.#savedSeq = this.seq;
     this.#windowTimer = undefined;
+    this.#windowTimerMs = Number.POSITIVE_INFINITY;
     // an orderly checkpoint stands until the first row: a server that is only looked at leaves no hole in the numbers
     this.#changed = saved === undefined || saved.seq !== saved.seqLimit;
     this.#draining = false;
@@ -99,13 +104,14 @@ export class Channel {
 
   /** From now on time passes: a window that was open when the last process ended closes in its turn. */
   start(): void {
-    this.#armWindowTimer();
+    this.#closeDue();
   }
 
   /**
    * Applies a push; false when it had been applied before.
    *
-   * @throws StreamnormError OVERLOADED when the channel is closing
+   * @throws StreamnormError OVERLOADED when the channel is closing, BAD_VALUE for a row that lacks a value where that
+   *   was asked to be an error; nothing has changed then
    */
   push(push: Push): boolean {
     if (this.#draining) {
@@ -118,15 +124,13 @@ export class Channel {
         this.counters.duplicates++;
         return false;
       }
-      this.#producers.delete(producer);
-      this.#producers.set(producer, seq);
-      if (this.#producers.size > this.#maxProducers) {
-        this.#producers.delete(this.#producers.keys().next().value as string);
-      }
     }
+    // before anything is noted: it may refuse
+    const out = this.#normalized(push);
+    if (producer !== undefined && seq !== undefined) this.#note(producer, seq);
     this.counters.rows += push.rows;
     this.#changed = true;
-    this.#emit(this.#normalizer.push(push.data, push.rows, push.times));
+    this.#emit(out);
     this.#armWindowTimer();
     return true;
   }
@@ -202,11 +206,28 @@ export class Channel {
     this.#emit(this.#normalizer.flush());
   }
 
-  #emit(content: NormalizedRows | undefined): void {
+  #normalized({ data, rows, times }: Push): NormalizedRows | undefined {
+    try {
+      return this.#normalizer.push(data, rows, times, { elapsedMs: performance.now(), nowMs: Date.now() });
+    } catch (cause) {
+      if (!(cause instanceof MissingValue)) throw cause;
+      throw new StreamnormError('BAD_VALUE', cause.message, { cause, row: cause.row });
+    }
+  }
+
+  #note(producer: string, seq: number): void {
+    this.#producers.delete(producer);
+    this.#producers.set(producer, seq);
+    if (this.#producers.size > this.#maxProducers) {
+      this.#producers.delete(this.#producers.keys().next().value as string);
+    }
+  }
+
+  #emit(rows: NormalizedRows | undefined): void {
+    if (rows === undefined) return;
+    this.counters.flagged(rows.flags);
+    const content = withoutDropped(rows);
     if (content === undefined) return;
-    // the window that it was set for is closed
-    clearTimeout(this.#windowTimer);
-    this.#windowTimer = undefined;
     const block = new Block(this.seq + 1, content, this.#normalizer.capture());
     this.seq = block.lastSeq;
     this.#changed = true;
@@ -217,14 +238,27 @@ export class Channel {
       this.#seqLimit = checkpoint.seqLimit;
       this.#saveNow(checkpoint);
     }
-    this.counters.flagged(content.flags);
     this.history.add(block);
     for (const listener of this.#listeners) listener.next(block);
     this.#fanOut.announce();
   }
 
+  #closeDue(): void {
+    this.#emit(this.#normalizer.advance(performance.now()));
+    this.#armWindowTimer();
+  }
+
+  /** A timer that rings too early looks again: to set one anew for each row would cost more than the row. */
   #armWindowTimer(): void {
-    if (this.config.withinMs === undefined || this.pending === 0) return;
-    this.#windowTimer ??= setTimeout(() => this.#flush(), this.config.withinMs);
+    const { dueMs } = this.#normalizer;
+    if (dueMs >= this.#windowTimerMs) return;
+    clearTimeout(this.#windowTimer);
+    this.#windowTimerMs = dueMs;
+    const ring = () => {
+      this.#windowTimerMs = Number.POSITIVE_INFINITY;
+      this.#closeDue();
+    };
+    // not before it is due: timers count in whole ms
+    this.#windowTimer = setTimeout(ring, Math.ceil(Math.max(0, dueMs - performance.now())));
   }
 }

@@ -48,12 +48,11 @@ function lastRow({ history }: Channel, seq: number): { t: number; z: (number | n
 
 /** What the world may know of a channel's configuration. */
 export function describeConfig({ config }: Channel): object {
-  const { features, method, options, withinMs, time, history } = config;
+  const { features, method, options, time, history } = config;
   return {
     features,
     method,
     ...options,
-    ...(withinMs !== undefined && { withinMs }),
     ...(time !== undefined && { time }),
     history,
   };

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BadLines } from '../../src/cli/bad-lines.ts';
+import { KeptOut } from '../../src/cli/kept-out.ts';
 import { Notices } from '../../src/cli/notices.ts';
 import { Output } from '../../src/cli/output.ts';
 import { pipe } from '../../src/cli/pipe.ts';
@@ -352,8 +353,8 @@ describe('methods and their options', () => {
     [['--half-life', '30s'], /halfLife to be a number/],
     [['--method', 'ewma', '--half-life', 'soon'], /halfLife to be a number of ms/],
     [['--method', 'cumulative', '--size', '5'], /--method cumulative has no --size; it has --eps, --clip, --order/],
-    [['--method', 'ewma', '--within', '2s'], /--within belongs to --method batch/],
-    [['--within', 'soon'], /--within to be a number of ms > 0 or '250ms'/],
+    [['--method', 'ewma', '--within', '2s'], /--method ewma has no --within; it has/],
+    [['--within', 'soon'], /within to be a number of ms > 0 or '250ms'/],
     [['--method', 'best'], /'best' is invalid\. There are batch, /],
     [['--method', 'frozen'], /frozen requires mean and variance or std, or a saved state/],
     [['--method', 'frozen', '--state', 'nowhere.json'], /nowhere\.json does not exist/],
@@ -361,8 +362,11 @@ describe('methods and their options', () => {
     [['--weight', '1,x'], /must be a number/],
     [['--renorm', '3'], /two numbers: rMax,dMax/],
     [['--renorm', '0.5,1'], /renorm.rMax to be >= 1, got 0.5/],
-    [['--missing', 'dropRow'], /missing to be one of nan, mean, got 'dropRow'/],
-    [['--method', 'ewma', '--until-ready', 'hold'], /untilReady to be one of null, pass, got 'hold'/],
+    [['--missing', 'zero'], /missing to be one of nan, error, dropRow, mean, got 'zero'/],
+    [
+      ['--method', 'ewma', '--until-ready', 'hold'],
+      /untilReady 'null', 'pass' or 'prior', got 'hold': rows leave at once here/,
+    ],
     [['--order', 'any'], /--method batch has no --order/],
     [['--method', 'cumulative', '--order', 'any'], /order to be one of score-then-learn, learn-then-score, got 'any'/],
     [['--features', 'a,,b'], /It must be names between commas/],
@@ -446,12 +450,12 @@ test('--within closes a batch so long after its first row came', async () => {
   const options = {
     format: 'ndjson' as const,
     method: 'batch' as const,
-    normalizer: { size: 3, eps: 0 },
-    withinMs: 100,
+    normalizer: { size: 3, eps: 0, within: 100 },
     maxPending: 1000,
     saved: new Map(),
   };
-  const done = pipe(input, options, { output: new Output(stdout), bad: new BadLines(notices), notices, clock });
+  const told = { bad: new BadLines(notices), keptOut: new KeptOut(notices, undefined), rejects: undefined, notices };
+  const done = pipe(input, options, { output: new Output(stdout), ...told, clock });
   const nextText = () => new Promise((resolve) => stdout.once('data', (chunk) => resolve(String(chunk))));
 
   await input.give('1\n');

@@ -207,8 +207,8 @@ describe('bounds', () => {
     expect(keyed.pending).toBe(1);
   });
 
-  test('windows that were open for withinMs are overdue, each on its own', () => {
-    const keyed = createKeyedNormalizer('batch', ['x'], { size: 3, eps: 0 }, { maxKeys: 9, withinMs: 10 });
+  test('windows that were open for within are overdue, each on its own', () => {
+    const keyed = createKeyedNormalizer('batch', ['x'], { size: 3, eps: 0, within: 10 }, { maxKeys: 9 });
     one(keyed, 'a', 1, 0);
     one(keyed, 'b', 2, 5);
     expect(keyed.dueMs).toBe(10);

@@ -128,14 +128,16 @@ describe('options of how values come out', () => {
     }
   });
 
-  test.each<[Method, MethodOptions]>([
-    ['batch', { missing: 'dropRow' }],
-    ['batch', { missing: 'error' }],
-    ['cumulative', { missing: 'error' }],
-    ['ewma', { untilReady: 'hold' }],
-    ['ewma', { untilReady: 'prior' }],
-  ])('%s refuses %j: a row comes out for each that goes in', (method, options) => {
-    expect(() => createNormalizer(method, FEATURES, options)).toThrow(/to be one of (nan, mean|null, pass), got/);
+  test("untilReady 'prior' normalises by given numbers until there are statistics", () => {
+    const options = { eps: 0, untilReady: 'prior', prior: { mean: [10], std: [2] } } as const;
+    const out = pushed(createNormalizer('cumulative', ['a'], options), [[12], [8], [10]])!;
+    expect([...out.z]).toEqual([1, -1, 0]);
+  });
+
+  test("untilReady 'hold' is refused: rows leave at once here", () => {
+    expect(() => createNormalizer('ewma', FEATURES, { untilReady: 'hold' })).toThrow(
+      "ewma takes untilReady 'null', 'pass' or 'prior', got 'hold': rows leave at once here",
+    );
   });
 });
 

@@ -37,7 +37,7 @@ test('a config of a channel and its features takes defaults for all else', () =>
         'btc',
         {
           ...{ features: ['bid', 'ask'], method: 'batch', options: {} },
-          ...{ withinMs: undefined, time: undefined, history: 10_000 },
+          ...{ time: undefined, history: 10_000 },
         },
       ],
     ]),
@@ -81,16 +81,16 @@ test('a config from a JSON file is read whole', () => {
   expect(limits).toEqual({ ...DEFAULT_LIMITS, maxConnections: 5 });
   expect(Object.fromEntries(channels)).toEqual({
     batches: {
-      ...{ features: ['x'], method: 'batch', options: { size: 16, retain: 0.99, eps: 1e-3 } },
-      ...{ withinMs: 250, time: 'at', history: 5 },
+      ...{ features: ['x'], method: 'batch', options: { size: 16, within: '250ms', retain: 0.99, eps: 1e-3 } },
+      ...{ time: 'at', history: 5 },
     },
     'at-once': {
       ...{ features: ['x'], method: 'ewma', options: { halfLife: '5m', clip: 8, order: 'learn-then-score' } },
-      ...{ withinMs: undefined, time: undefined, history: 10_000 },
+      ...{ time: undefined, history: 10_000 },
     },
     given: {
       ...{ features: ['x'], method: 'frozen', options: { mean: [10], std: [2] } },
-      ...{ withinMs: undefined, time: undefined, history: 10_000 },
+      ...{ time: undefined, history: 10_000 },
     },
   });
 });
@@ -124,7 +124,7 @@ test('every error is listed at once with its path, those of the schema and those
   expect(lines).toContain('channels.a.alpha: BatchNorm requires alpha in (0, 1], got 7');
   expect(lines).toContain('channels.d: BatchNorm takes exactly one rate, got alpha and retain');
   expect(lines).toContain('channels.e.weight: BatchNorm requires weight to have 2 values, got 1');
-  expect(lines).toContain('channels.f.within: method ewma has no windows to close');
+  expect(lines.join()).toContain("channels.f.within: method ewma has no option 'within'; it has alpha");
   expect(lines.join()).toContain('"maxMesageBytes"');
   expect(lines.join()).toContain('"colour"');
 });
@@ -141,7 +141,7 @@ test('momentum is refused with both its readings, wherever there is a rate', () 
 
 test('momentum is unknown where there is no rate', () => {
   expect(channelErrors({ method: 'cumulative', momentum: 0.9 })).toEqual([
-    "momentum: method cumulative has no option 'momentum'; it has eps, clip, order, weight, bias, missing, untilReady, minSamples",
+    "momentum: method cumulative has no option 'momentum'; it has eps, clip, order, weight, bias, missing, untilReady, prior, minSamples, quarantine, range, required, lateness, maxAhead",
   ]);
 });
 
@@ -166,7 +166,11 @@ describe('a channel is refused', () => {
       { method: 'frozen', mean: [1], std: [1] },
       'frozen has 1 features, expected 2',
     ],
-    ['with a window that no timer can wait for', { within: '1000h' }, 'within: must be at most 24 days'],
+    [
+      'with a window that no timer can wait for',
+      { within: '1000h' },
+      'within: batch requires within to be at most 24 days',
+    ],
     ['with a within that is no time', { within: true }, "within: must be a number of ms or a text such as '250ms'"],
   ])('%s', (_, channel, expected) => {
     expect(channelErrors(channel)[0]).toContain(expected);
@@ -216,13 +220,40 @@ test('every option of every method can be written in the config', () => {
     },
     ...{ weight: [1, 2], bias: [0, 1], single: 'flag', debias: true, last: '5s', maxSamples: 50, unitVariance: true },
     ...{ mean: [0, 1], variance: [1, 2], std: [1, 2] },
-    ...{ renorm: { rMax: 2, dMax: 4 }, missing: 'mean', untilReady: 'pass', minSamples: 8 },
+    ...{ renorm: { rMax: 2, dMax: 4 }, missing: 'mean', untilReady: 'prior', minSamples: 8 },
+    ...{
+      within: '5s',
+      every: '1s',
+      gap: '2s',
+      lateness: '100ms',
+      maxAhead: '1m',
+      prior: { mean: [0, 1], std: [1, 2] },
+    },
+    ...{ quarantine: 'drop', range: { x: [0, null] }, required: ['y'] },
+  };
+  /** What an option means nothing without. */
+  const needed: Partial<Record<OptionName, readonly OptionName[]>> = {
+    every: ['within'],
+    lateness: ['quarantine'],
+    maxAhead: ['lateness', 'quarantine'],
+    range: ['quarantine'],
+    required: ['quarantine'],
+    untilReady: ['prior'],
+    prior: ['untilReady'],
   };
   expect(Object.keys(values).toSorted()).toEqual(Object.keys(METHOD_OPTIONS).toSorted());
   const core: Partial<Record<Method, object>> = { frozen: { mean: [0, 1], std: [1, 2] }, rolling: { last: '5s' } };
   for (const method of METHOD_NAMES) {
     for (const name of METHODS[method].options) {
-      const given = { ...core[method], [name]: values[name], ...(name === 'variance' && { std: undefined }) };
+      const others: OptionName[] = [...(needed[name] ?? [])];
+      if (name === 'maxSamples' && method === 'batch') others.push('gap');
+      const beside = Object.fromEntries(others.map((other) => [other, values[other]]));
+      const given = {
+        ...core[method],
+        ...beside,
+        [name]: values[name],
+        ...(name === 'variance' && { std: undefined }),
+      };
       const { channels } = parseConfig({ channels: { c: { features: ['x', 'y'], method, ...given } as never } });
       expect([method, channels.get('c')?.options]).toEqual([method, expect.objectContaining({ [name]: values[name] })]);
     }

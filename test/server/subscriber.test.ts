@@ -17,7 +17,7 @@ describe('a subscriber gets a snapshot, then every row from there on', () => {
     const { client, snapshot } = await subscribe(server, 'c');
     expect(snapshot).toEqual({
       ...{ type: 'snapshot', channel: 'c', epoch: expect.stringMatching(/^[a-z0-9]+$/), seq: 0, features },
-      config: { features, method: 'batch', size: 4, alpha: 0.2, withinMs: 3_600_000, history: 10_000 },
+      config: { features, method: 'batch', size: 4, alpha: 0.2, within: '1h', history: 10_000 },
       state: new BatchNorm({ features, alpha: 0.2 }).state(),
       stats: { version: 0, rows: 0, mean: [null, null], std: [null, null], batch: null, time: null },
       ...{ last: null, recovered: false },

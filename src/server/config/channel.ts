@@ -1,33 +1,43 @@
 import * as z from 'zod';
-import { durationMs } from '../../core/duration.ts';
 import {
   createNormalizer,
+  JOINT_OPTIONS,
   METHOD_NAMES,
   METHOD_OPTIONS,
+  METHODS,
   type Method,
   type MethodOptions,
   type OptionName,
 } from '../../core/methods.ts';
-import { durationValue } from './duration-value.ts';
+import { DURATION_RULE } from './duration-value.ts';
 
 export interface ChannelConfig {
   readonly features: readonly string[];
   readonly method: Method;
   /** Options of the method, as the configuration has them. */
   readonly options: MethodOptions;
-  readonly withinMs: number | undefined;
   /** Field of a record that holds its time: ms since 1970, or an ISO 8601 date. */
   readonly time: string | undefined;
   /** Rows kept for `since`. */
   readonly history: number;
 }
 
+const bounds = z.tuple([z.number().nullable(), z.number().nullable()]);
+
 const TYPES = {
   number: z.number(),
+  duration: z.union([z.number(), z.string()], DURATION_RULE),
   boolean: z.boolean(),
   word: z.string(),
+  words: z.array(z.string()),
   numbers: z.array(z.number()),
   renorm: z.strictObject({ rMax: z.number().optional(), dMax: z.number().optional() }),
+  prior: z.strictObject({
+    mean: z.array(z.number()),
+    std: z.array(z.number()).optional(),
+    variance: z.array(z.number()).optional(),
+  }),
+  range: z.union([bounds, z.record(z.string(), bounds)], 'must be [min, max], or that for each feature by name'),
   'duration-or-number': z.union([z.number(), z.string()], "must be a count, or a time such as '30s'"),
 } as const;
 
@@ -53,7 +63,6 @@ export const channelSchema = z.strictObject({
   features: featureNames.describe('names of the features, in the order of the values in a row'),
   method: z.enum(METHOD_NAMES).default('batch').describe('how rows are normalised'),
   ...methodOptions,
-  within: durationValue('within').optional().describe('closes a batch this long after its first row'),
   time: z.string().min(1).optional().describe('field of a record with its time: ms since 1970 or an ISO 8601 date'),
   history: z.number().int().min(0).max(1_000_000).default(10_000).describe('rows kept for since'),
   // both readings would be silently wrong for half of the people who write it
@@ -63,10 +72,9 @@ export const channelSchema = z.strictObject({
 type GivenChannel = z.output<typeof channelSchema>;
 
 /** A channel of the configuration, read. */
-export function channelConfig({ features, method, within, time, history, ...rest }: GivenChannel): ChannelConfig {
+export function channelConfig({ features, method, time, history, ...rest }: GivenChannel): ChannelConfig {
   const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const withinMs = within === undefined ? undefined : durationMs('the config', 'within', within);
-  return { features, method, options, withinMs, time, history };
+  return { features, method, options, time, history };
 }
 
 /**
@@ -87,9 +95,6 @@ function methodErrors(given: unknown): [string[], string][] {
     if (judged && schema.safeParse(value).success) options[name] = value;
   }
   const errors = optionErrors(method, features ?? ['x'], options);
-  if (fields.get('within') !== undefined && method !== 'batch') {
-    errors.push([['within'], `method ${method} has no windows to close`]);
-  }
   if (options.single === 'error') {
     errors.push([['single'], "a live feed cannot refuse a batch of one, whose row was accepted: use 'flag'"]);
   }
@@ -117,13 +122,27 @@ function optionErrors(method: Method, features: readonly string[], options: Meth
   const coreFault = fault(core);
   if (coreFault !== undefined) return [[Object.keys(core).length === 1 ? Object.keys(core) : [], coreFault]];
   const errors: [string[], string][] = [];
-  for (const [name, value] of entries) {
+  const left = new Map(entries.filter(([name]) => !(name in core)));
+  for (const names of JOINT_OPTIONS) {
+    const joint = names.filter((name) => left.has(name) && METHODS[method].options.some((known) => known === name));
+    const message = fault({ ...core, ...Object.fromEntries(joint.map((name) => [name, left.get(name)])) });
+    if (message !== undefined) errors.push([pathOf(message, joint), message]);
+    for (const name of joint) left.delete(name);
+  }
+  for (const [name, value] of left) {
     const message = fault({ ...core, [name]: value });
     if (message !== undefined) errors.push([[name], message]);
   }
   if (errors.length > 0) return errors;
   const message = fault(options);
   return message === undefined ? [] : [[[], message]];
+}
+
+/** The option that a message about several of them names first. */
+function pathOf(message: string, names: readonly OptionName[]): string[] {
+  if (names.length === 1) return [...names];
+  const named = /(?:requires|takes|has no option) '?(\w+)/.exec(message)?.[1];
+  return names.filter((name) => name === named);
 }
 
 /** Names of channels; of files in the state directory, too. */

@@ -4,7 +4,7 @@ import { durationMs } from '../../core/duration.ts';
 /** The longest time that a timer of Node can wait. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-const DURATION_RULE = "must be a number of ms or a text such as '250ms', '30s', '5m', '2h'";
+export const DURATION_RULE = "must be a number of ms or a text such as '250ms', '30s', '5m', '2h'";
 
 /** A duration of the configuration, called `name` in its errors. */
 export const durationValue = (name: string) =>
