@@ -38,8 +38,11 @@ const MIN_ROWS = 32;
 const MIN_VALUES = 256;
 /** Rows looked at first, for an origin near the mean and for the size of the values. */
 const SAMPLED = 16;
-/** Steps of this part of the whole never come back to where they were. */
-const GOLDEN = (Math.sqrt(5) - 1) / 2;
+/**
+ * Where they are, as parts of the whole: spread, for the sake of trends, and unevenly (steps of the golden ratio never
+ * come back), for the sake of oscillations.
+ */
+const PLACES = Float64Array.from({ length: SAMPLED }, (_, i) => (((i + 1) * (Math.sqrt(5) - 1)) / 2) % 1);
 /** A value may be so many times larger than those looked at. */
 const HEADROOM = 64;
 
@@ -80,33 +83,32 @@ export class BatchKernel {
   /** Sums the columns of `batch`; `column` then takes them one by one. */
   sum({ data, rows, features }: Rows): void {
     const memory = this.#memory;
-    const at = SUMS_AT / 8;
-    const [origin, offset, total, min, max, squares] = [0, 1, 2, 4, 5, 6].map((place) => at + place * features);
-    memory.fill(0, total, min);
-    memory.fill(Number.POSITIVE_INFINITY, min, max);
-    memory.fill(Number.NEGATIVE_INFINITY, max, squares);
-    memory.fill(0, squares, squares + 2 * features);
-    const room = HEADROOM * tileRows(features);
-    for (let j = 0; j < features; j++) {
-      let sum = 0;
-      let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-      for (let i = 1; i <= SAMPLED; i++) {
-        // spread over the batch, for the sake of trends, and unevenly, for the sake of oscillations
-        const x = data[Math.floor(((i * GOLDEN) % 1) * rows) * features + j];
-        sum += x;
-        if (x < low) low = x;
-        if (x > high) high = x;
+    const origin = SUMS_AT / 8;
+    const offset = origin + features;
+    const min = origin + 4 * features;
+    const max = origin + 5 * features;
+    memory.fill(0, origin, max + 3 * features);
+    for (let i = 0; i < SAMPLED; i++) {
+      const at = Math.floor(PLACES[i] * rows) * features;
+      for (let j = 0; j < features; j++) {
+        const x = data[at + j];
+        memory[origin + j] += x;
+        if (i === 0 || x < memory[min + j]) memory[min + j] = x;
+        if (i === 0 || x > memory[max + j]) memory[max + j] = x;
       }
-      const average = sum / SAMPLED;
-      // rounding can put the average of equal values one step outside of them
-      memory[origin + j] = average < low ? low : average > high ? high : average;
-      memory[offset + j] = room * Math.max(-low, high);
     }
     const step = tileRows(features);
+    for (let j = 0; j < features; j++) {
+      const average = memory[origin + j] / SAMPLED;
+      const [low, high] = [memory[min + j], memory[max + j]];
+      // rounding can put the average of equal values one step outside of them
+      memory[origin + j] = average < low ? low : average > high ? high : average;
+      memory[offset + j] = HEADROOM * step * (-low > high ? -low : high);
+    }
     for (let row = 0; row < rows; row += step) {
       const count = Math.min(step, rows - row);
       memory.set(data.subarray(row * features, (row + count) * features), TILE_AT / 8);
-      this.#code.sum(TILE_AT, count, features, SUMS_AT);
+      this.#code.sum(TILE_AT, count, features, origin * 8);
     }
   }
 

@@ -431,16 +431,20 @@ export class BatchNorm {
     const kernel = batchKernel(rows, features);
     if (kernel === undefined) return false;
     const { count, min, max } = this.batch;
+    const { clip } = this;
+    const mean = this.#mean;
+    const shift = this.#shift;
     const invStd = this.#invStd.slice();
     let all = 0;
     for (let j = 0; j < features; j++) {
       if (this.#isFlat(j)) invStd[j] = 0;
-      const z = (x: number) => Math.abs((x - this.#mean[j]) * invStd[j] + this.#shift[j]);
-      if (count[j] !== rows || !(z(min[j]) <= this.clip && z(max[j]) <= this.clip)) return false;
+      const least = (min[j] - mean[j]) * invStd[j] + shift[j];
+      const most = (max[j] - mean[j]) * invStd[j] + shift[j];
+      if (!(count[j] === rows && Math.abs(least) <= clip && Math.abs(most) <= clip)) return false;
       all |= this.#featureFlags[j];
     }
     const { weight, bias } = this;
-    kernel.scale(batch, out, { mean: this.#mean, invStd, shift: this.#shift, weight, bias });
+    kernel.scale(batch, out, { mean, invStd, shift, weight, bias });
     flags?.fill(all, 0, rows);
     return true;
   }

@@ -5,9 +5,12 @@ import { FLAG, flagNames } from '../core/flags.ts';
 import { requireBoolean, requireKnown, shown } from '../core/parameter.ts';
 import { rateByCount } from '../core/rate.ts';
 import { requireFeatureNames } from '../core/sample-shape.ts';
-import { type Batch, windows } from './batch-by.ts';
+import { windowBounds } from '../core/window-bounds.ts';
+import { arrivalBatches } from './arrival-batches.ts';
+import type { Batch } from './batch.ts';
 import { connect } from './connect.ts';
 import type { Detail } from './detail.ts';
+import { requireScheduler } from './scheduler.ts';
 
 export interface BatchNormOperatorOptions extends Omit<BatchNormOptions, 'features'> {
   /** Samples a batch; 64. */
@@ -64,59 +67,57 @@ export function batchNorm<S>(options: BatchNormOperatorOptions = {}): OperatorFu
   } else {
     requireModel(where, model, features, Object.keys(norm));
   }
-  const batches = windows<S>(where, {
-    size,
-    ...(within !== undefined && { within }),
-    ...(features && { features }),
-    scheduler,
-  });
+  const bounds = windowBounds<S>(where, { size, ...(within !== undefined && { within }) });
+  requireScheduler(where, scheduler);
+  const windows = { ...bounds, size, features, scheduler, splits: false };
 
   return (source) =>
-    connect<Batch<S>, S | Detail<S>>(batches(source), (subscriber) => {
+    connect<S, S | Detail<S>>(source, (subscriber) => {
       let bn = model;
       let out = new Float64Array(0);
       let flags = new Uint16Array(0);
-      return {
-        next(batch) {
-          bn ??= new BatchNorm({ ...norm, features: batch.names ?? batch.features });
-          if (bn.features !== batch.features) {
-            throw new TypeError(`${where} has a model of ${bn.features} features, the samples have ${batch.features}`);
-          }
-          const { rows, samples, shape } = batch;
-          if (out.length < batch.data.length) {
-            out = new Float64Array(batch.data.length);
-            flags = new Uint16Array(rows);
-          }
-          // a subscriber that pushes from within `next` may close another batch while this one is emitted
-          const z = out;
-          const bits = flags;
-          out = new Float64Array(0);
-          bn.trainInto(batch, z, bits);
-          const { batches: version } = bn;
-          const nEff = bn.batch.count.reduce((least, n) => Math.min(least, n), rows);
-          const drops = bn.missing === 'dropRow';
-          const pin = detail ? pinning(bn, shape.names) : undefined;
-          for (let i = 0; i < rows && !subscriber.closed; i++) {
-            if (drops && (bits[i] & FLAG.missing) !== 0) continue;
-            const value = shape.write(samples[i], z, i * batch.features);
-            subscriber.next(
-              pin
-                ? {
-                    sample: samples[i],
-                    value,
-                    stats: { version, time: scheduler.now(), ...pin },
-                    nEff,
-                    ready: (bits[i] & (FLAG.single | FLAG.notReady)) === 0,
-                    flags: flagNames(bits[i]),
-                  }
-                : value,
-            );
-          }
-          out = z;
-          flags = bits;
-        },
-      };
+      return arrivalBatches<S>(where, windows, (batch) => {
+        bn ??= new BatchNorm({ ...norm, features: batch.names ?? batch.features });
+        if (bn.features !== batch.features) {
+          throw new TypeError(`${where} has a model of ${bn.features} features, the samples have ${batch.features}`);
+        }
+        const { rows, samples, shape, features: width } = batch;
+        if (out.length < batch.data.length) {
+          out = new Float64Array(batch.data.length);
+          flags = new Uint16Array(rows);
+        }
+        // a subscriber that pushes from within `next` may close another batch while this one is emitted
+        const z = out;
+        const bits = flags;
+        out = new Float64Array(0);
+        bn.trainInto(batch, z, bits);
+        const drops = bn.missing === 'dropRow';
+        const detailOf = detail ? detailsBy(bn, batch, scheduler) : undefined;
+        for (let i = 0; i < rows && !subscriber.closed; i++) {
+          if (drops && (bits[i] & FLAG.missing) !== 0) continue;
+          const value = shape.write(samples[i], z, i * width);
+          subscriber.next(detailOf === undefined ? value : detailOf(samples[i], value, bits[i]));
+        }
+        out = z;
+        flags = bits;
+        return true;
+      });
     });
+}
+
+/** Makes details of the rows of a batch that was just normalised. */
+function detailsBy<S>(bn: BatchNorm, { rows, shape }: Batch<S>, scheduler: SchedulerLike) {
+  const { batches: version } = bn;
+  const nEff = bn.batch.count.reduce((least, n) => Math.min(least, n), rows);
+  const pin = pinning(bn, shape.names);
+  return (sample: S, value: S, bits: number): Detail<S> => ({
+    sample,
+    value,
+    stats: { version, time: scheduler.now(), ...pin },
+    nEff,
+    ready: (bits & (FLAG.single | FLAG.notReady)) === 0,
+    flags: flagNames(bits),
+  });
 }
 
 /** What the rows of one batch share. */
