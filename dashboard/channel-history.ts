@@ -119,6 +119,13 @@ export class ChannelHistory {
   }
 
   gap(message: Gap, now: number): void {
+    if (message.reason === 'upstream') {
+      // these rows never had numbers
+      this.#break();
+      const much = message.missed == null ? '' : ` of ${message.missed.toLocaleString('en')} messages`;
+      this.#onNotice({ time: now, kind: 'gap', text: `gap${much} (upstream)` });
+      return;
+    }
     // A page that has drawn nothing misses nothing: it only asked for more history than there is.
     const count = message.to - Math.max(message.from - 1, this.seq);
     if (this.rows > 0 && count > 0) this.#missed(count, message.reason, now);

@@ -46,6 +46,8 @@ export interface Gap {
   from: number;
   to: number;
   reason: string;
+  /** With reason upstream: messages of the source; null: unknown. */
+  missed?: number | null;
 }
 
 export interface Heartbeat {

@@ -123,6 +123,10 @@ function noticeOf(message: Record<string, unknown>): string | undefined {
     case 'heartbeat':
       return undefined;
     case 'gap':
+      if (reason === 'upstream') {
+        const much = typeof message.missed === 'number' ? `${message.missed} messages` : 'rows';
+        return `${much} of the source are missing before row ${from}`;
+      }
       return `rows ${from} to ${to} are missing (${reason})`;
     case 'bye':
       return `the server is going (${code})${typeof retryAfterMs === 'number' ? `, back in about ${Math.ceil(retryAfterMs / 1000)} s` : ''}`;

@@ -5,6 +5,7 @@ import type { NormalizedRows, RowNormalizer, StatisticsReport } from '../core/ro
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { Block } from './block.ts';
+import { ChannelNotices } from './channel-notices.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ChannelConfig } from './config/channel.ts';
 import type { Limits } from './config/limits.ts';
@@ -36,6 +37,8 @@ export class Channel {
   readonly epoch: string;
   readonly history: History;
   readonly counters: Counters;
+  /** What subscribers are told between rows. */
+  readonly notices: ChannelNotices;
   /** Number of the last row that the process before this one may have sent: what follows is new. */
   readonly startSeq: number;
   /** Last row of the checkpoint that this process began with. */
@@ -76,6 +79,7 @@ export class Channel {
     this.seq = this.startSeq;
     this.history = new History(config.history, limits.maxHistoryBytes);
     this.counters = new Counters();
+    this.notices = new ChannelNotices();
     this.producerCount = 0;
     this.subscriberCount = 0;
     this.#normalizer = createNormalizer(config.method, config.features, config.options, saved);
@@ -133,6 +137,24 @@ export class Channel {
     this.#emit(out);
     this.#armWindowTimer();
     return true;
+  }
+
+  /**
+   * Rows are missing that never had numbers: the open window closes, the statistics are told, and subscribers get a `gap`
+   * between the last row and the next.
+   */
+  hole({ fromMs, toMs, missed }: { fromMs: number; toMs: number; missed: number | undefined }): void {
+    this.#changed = true;
+    this.#emit(this.#normalizer.cut());
+    const t = [fromMs, toMs].map((ms) => (Number.isFinite(ms) ? Math.round(ms) : null));
+    const from = this.seq + 1;
+    this.notices.add(this.seq, { type: 'gap', from, to: this.seq, reason: 'upstream', missed: missed ?? null, t });
+    this.#fanOut.announce();
+  }
+
+  /** Closes the open window now. */
+  closeWindow(): void {
+    this.#flush();
   }
 
   /** Takes no more rows, and closes the open window. */

@@ -46,7 +46,8 @@ export function configChanges(from: ServerConfig, to: ServerConfig): ConfigChang
   };
 }
 
-function isLive([section, name]: readonly string[]): boolean {
+function isLive([section, name, option]: readonly string[]): boolean {
+  if (section === 'channels') return option === 'source';
   if (section === 'auth') return true;
   if (section === 'limits') return !FIXED_LIMITS.has(name);
   return (section === 'listen' && name === 'origins') || (section === 'log' && name === 'level');
@@ -54,6 +55,7 @@ function isLive([section, name]: readonly string[]): boolean {
 
 /** Nothing of a token is shown, not even that it is one of three. */
 function shown(path: readonly string[]): string {
+  if (path[0] === 'channels' && path[2] === 'source') return path.slice(0, 3).join('.');
   return path[0] === 'auth' ? 'auth' : path.join('.');
 }
 

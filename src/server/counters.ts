@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.ts';
 import { Histogram } from './histogram.ts';
 
 /** Why rows are missing for a subscriber. */
-export type GapReason = 'slow' | 'history' | 'restart';
+export type GapReason = 'slow' | 'history' | 'restart' | 'upstream';
 
 /** What a channel has seen since the process began. */
 export class Counters {

@@ -15,13 +15,14 @@ import { configChanges } from './config-changes.ts';
 import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
+import { requireVariables, Sources } from './source/sources.ts';
 import { version } from './version.ts';
 
 export interface RunningServer {
   /** Where it listens, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly port: number;
-  /** Why it serves without being able to keep its state; undefined when all is well. */
+  /** Why it does not do all that it should: its state cannot be kept, a source has failed; undefined when all is well. */
   readonly degraded: string | undefined;
   /** @throws StreamnormError NO_CHANNEL */
   channel(name: string): ChannelHandle;
@@ -64,8 +65,10 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   let config = parseConfig(input);
   // one object for all that hold it, so that a reload reaches them
   const { limits, listen } = config;
+  const env = options.env ?? {};
+  requireVariables(config.channels, env);
   const log = new Log(options.log ?? (() => {}), config.log.level, limits.maxLogEntriesPerMinute);
-  let authenticator = await Authenticator.open(config.auth, options.env ?? {}, log);
+  let authenticator = await Authenticator.open(config.auth, env, log);
   for (const { name, pattern } of authenticator.patternsWithout(config.channels.keys())) {
     log.write('auth.pattern', `token ${name}: there is no channel ${pattern}`, { name, pattern });
   }
@@ -88,6 +91,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     throw error;
   }
 
+  const sources = new Sources(limits, env, log);
+  const degraded = () => checkpointer?.failure ?? sources.failure;
   const running = version();
   const reloads = new Map<string, number>();
   let ready = false;
@@ -122,7 +127,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       channels: channels.values(),
       channel: (name) => channels.get(name),
       ready,
-      degraded: checkpointer?.failure,
+      degraded: degraded(),
+      source: (name) => sources.figures(name),
       peers: sockets.peers(),
       refused: sockets.refused,
       bugs: log.bugs,
@@ -164,8 +170,10 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   const { port } = http.address() as AddressInfo;
   const url = `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`;
   log.write('listening', `ready at ${url}`, { url });
-  const announce = ({ name, seq, epoch }: Channel) => {
+  const announce = (channel: Channel) => {
+    const { name, seq, epoch } = channel;
     const [from, to] = [`${url}/in/${name}`, `${url}/out/${name}`].map((each) => each.replace(/^http/, 'ws'));
+    sources.start(channel, channel.config.source);
     log.write('channel.opened', `channel ${name}: ${from} → ${to}`, { channel: name, in: from, out: to, seq, epoch });
   };
   for (const channel of channels.values()) announce(channel);
@@ -179,7 +187,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       throw new StreamnormError('CONFIG', `a change of ${paths} needs a restart; nothing was applied`);
     }
     // all that can fail comes before all that shows
-    const nextAuthenticator = await Authenticator.open(next.auth, options.env ?? {}, log);
+    requireVariables(next.channels, env);
+    const nextAuthenticator = await Authenticator.open(next.auth, env, log);
     const added: Channel[] = [];
     for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
 
@@ -190,6 +199,10 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     log.maxPerMinute = limits.maxLogEntriesPerMinute;
     authenticator = nextAuthenticator;
     sockets.limitsChanged();
+    for (const [name, { source }] of next.channels) {
+      const channel = channels.get(name);
+      if (channel !== undefined && changes.live.includes(`channels.${name}.source`)) sources.start(channel, source);
+    }
     for (const channel of added) {
       channels.set(channel.name, channel);
       channel.start();
@@ -198,6 +211,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     for (const name of changes.removed) {
       const channel = channels.get(name) as Channel;
       channels.delete(name);
+      sources.stop(name);
       channel.drain();
       await checkpointer?.retire(channel);
       sockets.closeChannel(channel);
@@ -231,6 +245,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     ready = false;
     await reloading;
     log.write('closing', 'closing');
+    sources.stopAll();
     for (const channel of channels.values()) channel.drain();
     await checkpointer?.close();
     await sockets.close();
@@ -248,7 +263,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     url,
     port,
     get degraded() {
-      return checkpointer?.failure;
+      return degraded();
     },
     channel(name) {
       const channel = channels.get(name);

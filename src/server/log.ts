@@ -23,6 +23,10 @@ export const LOG_EVENTS = {
   'checkpoint.recovered': ['info', 'checkpoints are written again; `failures` before that'],
   'config.reloaded': ['info', 'the configuration was read again and applied; `changed`, paths'],
   'config.refused': ['error', 'the configuration was read again and nothing of it applied'],
+  'source.open': ['info', 'the source of a channel is connected; `channel`, `attempt`'],
+  'source.closed': ['warn', 'the source of a channel is gone, and tried again; `channel`, `code`, `status`, `attempt`'],
+  'source.hole': ['warn', 'rows of a source are missing; `channel`, `reason`, `missed` messages, `ms`'],
+  'source.failed': ['error', 'the source of a channel has refused for good; `channel`'],
   demo: ['info', 'what the producers of --demo say'],
   bug: ['error', "an exception in the server's own code, with its stack; the connection concerned is closed (1011)"],
 } as const satisfies Record<string, readonly [LogLevel, string]>;

@@ -36,6 +36,8 @@ export const METRICS = {
   skipped_rows_total: ['counter', 'Rows left out for slow subscribers', ['channel']],
   gaps_total: ['counter', 'Gaps told to subscribers, by reason', ['channel', 'reason']],
   evicted_subscribers_total: ['counter', 'Subscribers cut off for being too slow', ['channel']],
+  source_state: ['gauge', '1 for what the source of a channel is doing, 0 for all else', ['channel', 'state']],
+  source_events_total: ['counter', 'What has happened to the source of a channel, by event', ['channel', 'event']],
   mean: ['gauge', 'Mean of a feature', ['channel', 'feature']],
   std: ['gauge', 'Standard deviation of a feature', ['channel', 'feature']],
   feature_series_left_out: ['gauge', 'Series of mean and std above maxFeatureSeries', []],

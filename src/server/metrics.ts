@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Channel } from './channel.ts';
 import type { Histogram } from './histogram.ts';
 import { METRICS, type MetricName, type MetricType } from './metric-families.ts';
+import { SOURCE_STATES, type SourceFigures } from './source/source-figures.ts';
 
 /** An open WebSocket, as `/metrics` counts it. */
 export interface PeerFigures {
@@ -19,6 +20,8 @@ export interface ServerFigures {
   /** Why the server cannot do all that it should. */
   readonly degraded: string | undefined;
   readonly channels: Iterable<Channel>;
+  /** Of a channel that has a source. */
+  source(channel: string): SourceFigures | undefined;
   readonly peers: Iterable<PeerFigures>;
   /** Connections refused, by HTTP status or close code. */
   readonly refused: ReadonlyMap<number, number>;
@@ -128,6 +131,11 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
     add('skipped_rows_total', counters.skipped, of);
     for (const [reason, n] of counters.gaps) add('gaps_total', n, { ...of, reason });
     add('evicted_subscribers_total', counters.evicted, of);
+    const source = figures.source(channel.name);
+    if (source !== undefined) {
+      for (const state of SOURCE_STATES) add('source_state', Number(source.state === state), { ...of, state });
+      for (const [event, n] of Object.entries(source.counts)) add('source_events_total', n, { ...of, event });
+    }
     const report = channel.report();
     for (const name of ['mean', 'std'] as const) {
       channel.config.features.forEach((feature, j) => {

@@ -108,8 +108,13 @@ function readTimes(given: Json[], times: Float64Array): void {
   }
 }
 
-/** Makes the whole `Push`: copying one by `...` would cost more than everything else here. */
-function readRows(
+/**
+ * Reads rows that are JSON no longer: what a message holds, without its envelope.
+ *
+ * @throws StreamnormError BAD_JSON, BAD_DIM, BAD_VALUE
+ */
+// Makes the whole `Push`: copying one by `...` would cost more than everything else here.
+export function readRows(
   body: Json,
   form: PushForm,
   timeMs: number,

@@ -5,6 +5,7 @@ import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import { renderMetrics, type ServerFigures } from './metrics.ts';
 import { describeConfig } from './snapshots.ts';
+import type { SourceFigures } from './source/source-figures.ts';
 import { sendDashboardFile } from './static-files.ts';
 
 /** What the HTTP side asks of the server. */
@@ -31,12 +32,12 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   if (url === undefined) return send(response, 400, { error: 'the path cannot be read' });
   const { path, parameters } = url;
   const [, first, name, last, ...rest] = path.split('/');
+  // the reason names files and channels, which are not for everybody
+  const reason = served.asksForToken ? undefined : served.degraded;
   if (path === '/healthz') {
-    // the reason names files, which are not for everybody
-    const reason = served.asksForToken ? undefined : served.degraded;
     return send(response, 200, { status: served.degraded ? 'degraded' : 'ok', reason });
   }
-  if (path === '/readyz') return send(response, served.ready ? 200 : 503, { ready: served.ready });
+  if (path === '/readyz') return send(response, served.ready ? 200 : 503, { ready: served.ready, degraded: reason });
   if (await sendDashboardFile(path, response)) return;
   const access = await served.visit(request, parameters).catch((error) => {
     if (!(error instanceof Refused)) throw error;
@@ -69,7 +70,7 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     if (!readable(name)) return send(response, 403, { error: `the token does not allow ${name.slice(0, 64)}` });
     const channel = served.channel(name);
     if (channel === undefined) return send(response, 404, { error: `there is no channel '${name.slice(0, 64)}'` });
-    if (last === undefined) return send(response, 200, details(channel));
+    if (last === undefined) return send(response, 200, details(channel, served.source(name)));
     if (last === 'state') return sendState(response, channel, parameters.get('format') ?? 'json');
   }
   if ((first === 'in' || first === 'out') && name) {
@@ -121,7 +122,7 @@ function summary(channel: Channel): object {
   return { name, features: config.features, method: config.method, seq, epoch };
 }
 
-function details(channel: Channel): object {
+function details(channel: Channel, source: SourceFigures | undefined): object {
   return {
     channel: channel.name,
     epoch: channel.epoch,
@@ -134,6 +135,7 @@ function details(channel: Channel): object {
     counters: channel.counters,
     producers: channel.producerCount,
     subscribers: channel.subscriberCount,
+    ...(source !== undefined && { source }),
   };
 }
 

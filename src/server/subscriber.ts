@@ -33,6 +33,8 @@ export class Subscriber {
   readonly #stopFollowing: () => void;
   /** Last row that was sent. */
   #sentSeq: number;
+  /** Last notice that was told. */
+  #noticeId: number;
   /** Row up to which this is a replay of what happened before it came: never conflated. */
   readonly #replayTo: number;
   /** The socket holds more than it should; sending goes on when it has drained. */
@@ -68,6 +70,7 @@ export class Subscriber {
     this.#clock = clock;
     this.#log = log;
     this.#sentSeq = channel.seq;
+    this.#noticeId = channel.notices.lastId;
     this.#replayTo = channel.seq;
     this.#full = false;
     this.#wasBehind = false;
@@ -131,11 +134,16 @@ export class Subscriber {
   /** Sends what the history has more, as far as the reader takes it. */
   pump(): void {
     const { history, seq } = this.channel;
-    while (this.#sentSeq < seq && this.#takes()) {
+    while (this.#takes()) {
+      if (this.#sentSeq >= seq) {
+        this.#sayNotices(seq);
+        return;
+      }
       if (this.#mustWait()) return;
       const next = history.from(this.#sentSeq + 1);
       const replay = this.#sentSeq < this.#replayTo;
       if (next !== undefined && !this.#skips(next, seq, replay)) {
+        this.#sayNotices(next.seq - 1);
         this.#send(next, 0, replay);
         continue;
       }
@@ -143,6 +151,7 @@ export class Subscriber {
       const from = this.#sentSeq + 1;
       const skipped = newest.seq - from;
       this.channel.counters.skipped += skipped;
+      this.#sayNotices(newest.seq - 1);
       if (this.#query.onSlow === 'conflate' && !replay) {
         this.#send(newest, skipped, false);
       } else {
@@ -168,6 +177,7 @@ export class Subscriber {
     }
     if (since.seq === seq || history.from(since.seq + 1) !== undefined) {
       this.#sentSeq = since.seq;
+      this.#noticeId = this.channel.notices.idAt(since.seq);
       return true;
     }
     // rows after the checkpoint died with the process before this one; their numbers are not given again
@@ -266,6 +276,18 @@ export class Subscriber {
   #sayGap(from: number, to: number, reason: GapReason): void {
     this.channel.counters.gap(reason);
     this.#say({ type: 'gap', from, to, reason });
+  }
+
+  /** What comes after rows up to `seq` and was not told yet. */
+  #sayNotices(seq: number): void {
+    const { notices, counters } = this.channel;
+    for (;;) {
+      const notice = notices.next(this.#noticeId, seq);
+      if (notice === undefined) return;
+      this.#noticeId = notice.id;
+      counters.gap('upstream');
+      this.#write(notice.text);
+    }
   }
 
   #say(message: object): void {

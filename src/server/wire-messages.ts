@@ -107,7 +107,15 @@ export const subscriberMessages = {
       type: z.literal('gap'),
       from: seq,
       to: seq,
-      reason: z.enum(['slow', 'history', 'upstream', 'restart']),
+      reason: z
+        .enum(['slow', 'history', 'upstream', 'restart'])
+        .describe('upstream: rows that never had numbers are missing before from; to is the row before it'),
+      missed: z.int().min(1).nullable().optional().describe('with upstream: messages of the source; null: unknown'),
+      t: z
+        .array(z.number().nullable())
+        .length(2)
+        .optional()
+        .describe('with upstream: when the last message before it came, and the first after it; ms since 1970'),
     })
     .meta({ title: 'Rows that this subscriber will not get' }),
   heartbeat: z

@@ -98,6 +98,8 @@ describe('what tail prints', () => {
   test('gaps, drift, skipped rows, errors and the end of the server on standard error', async () => {
     const { url } = await channel((socket) => {
       socket.send('{"type":"gap","from":3,"to":9,"reason":"history"}');
+      socket.send('{"type":"gap","from":10,"to":9,"reason":"upstream","missed":7,"t":[1,2]}');
+      socket.send('{"type":"gap","from":10,"to":9,"reason":"upstream","missed":null,"t":[null,2]}');
       socket.send('{"type":"drift","seq":9,"feature":"bid"}');
       socket.send('{"type":"error","code":"SEQ_FUTURE","message":"too early"}');
       socket.send('{"type":"bye","code":1012,"retryAfterMs":4200}');
@@ -108,6 +110,8 @@ describe('what tail prints', () => {
     const { stderr } = await runCli(['tail', url, '--count', '1']);
     expect(stderr.trimEnd().split('\n')).toEqual([
       'streamnorm tail: rows 3 to 9 are missing (history)',
+      'streamnorm tail: 7 messages of the source are missing before row 10',
+      'streamnorm tail: rows of the source are missing before row 10',
       'streamnorm tail: drift of bid at row 9',
       'streamnorm tail: the server says SEQ_FUTURE: too early',
       'streamnorm tail: the server is going (1012), back in about 5 s',

@@ -95,6 +95,17 @@ describe('ChannelHistory', () => {
     expect(texts()).toEqual(['gap of 37 rows (slow)']);
   });
 
+  test('a hole upstream breaks the curves and is told, though no number is missing', () => {
+    const { fold, seqs, texts } = history();
+    fold.next(next(1), 0);
+    fold.gap({ type: 'gap', from: 2, to: 1, reason: 'upstream', missed: 3 }, 0);
+    fold.next(next(2), 0);
+    fold.gap({ type: 'gap', from: 3, to: 2, reason: 'upstream', missed: null }, 0);
+    expect(seqs()).toEqual([1, Number.NaN, 2, Number.NaN]);
+    expect(texts()).toEqual(['gap of 3 messages (upstream)', 'gap (upstream)']);
+    expect(fold.skipped).toBe(0);
+  });
+
   test('a gap before the first row is no gap: the page asked for more history than there is', () => {
     const { fold, seqs, texts } = history();
     fold.gap({ type: 'gap', from: 1, to: 50, reason: 'history' }, 0);

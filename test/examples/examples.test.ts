@@ -2,7 +2,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createServer } from '../../src/server/create-server.ts';
 import { builtDist } from '../support/built-dist.ts';
 import { chromiumPath, launchChromium } from '../support/chromium.ts';
 
@@ -70,6 +71,26 @@ test('browser/: the page normalises a feed in Chromium', async (context) => {
     server.kill();
   }
 });
+
+test('mock-exchange/: its config feeds a channel through every fault that comes and goes', async () => {
+  const faults = ['gap=400', 'duplicate=300', 'reorder=500', 'cut=900'].flatMap((fault) => ['--fault', fault]);
+  const args = [...TSX, example('mock-exchange/main.ts'), '--port', '0', '--every', '20', ...faults];
+  const exchange = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void exchange.kill());
+  const { channels } = JSON.parse(readFileSync(example('mock-exchange/streamnorm.json'), 'utf8'));
+  channels.btc.source.url = await firstLine(exchange);
+  const server = await createServer({ listen: { port: 0 }, channels });
+  onTestFinished(() => server.close());
+  const counts = async () => {
+    const about = (await (await fetch(`${server.url}/channels/btc`)).json()) as { source: { counts: object } };
+    return about.source.counts as Record<string, number>;
+  };
+  for (const event of ['message', 'missed', 'duplicate', 'sorted', 'hole']) {
+    await expect.poll(async () => (await counts())[event], { timeout: 25_000 }).toBeGreaterThan(0);
+  }
+  await expect.poll(async () => (await counts()).connected, { timeout: 25_000 }).toBeGreaterThan(1);
+  expect((await counts()).bad).toBe(0);
+}, 60_000);
 
 test('each example is named in this file', () => {
   const tested = readFileSync(fileURLToPath(import.meta.url), 'utf8');

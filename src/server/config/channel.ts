@@ -10,6 +10,7 @@ import {
   type OptionName,
 } from '../../core/methods.ts';
 import { DURATION_RULE } from './duration-value.ts';
+import { type SourceConfig, sourceConfig, sourceErrors, sourceSchema } from './source.ts';
 
 export interface ChannelConfig {
   readonly features: readonly string[];
@@ -20,6 +21,8 @@ export interface ChannelConfig {
   readonly time: string | undefined;
   /** Rows kept for `since`. */
   readonly history: number;
+  /** Upstream feed. */
+  readonly source: SourceConfig | undefined;
 }
 
 const bounds = z.tuple([z.number().nullable(), z.number().nullable()]);
@@ -65,6 +68,7 @@ export const channelSchema = z.strictObject({
   ...methodOptions,
   time: z.string().min(1).optional().describe('field of a record with its time: ms since 1970 or an ISO 8601 date'),
   history: z.number().int().min(0).max(1_000_000).default(10_000).describe('rows kept for since'),
+  source: sourceSchema.optional().describe('upstream WebSocket feed'),
   // both readings would be silently wrong for half of the people who write it
   momentum: z.unknown().optional(),
 });
@@ -72,9 +76,9 @@ export const channelSchema = z.strictObject({
 type GivenChannel = z.output<typeof channelSchema>;
 
 /** A channel of the configuration, read. */
-export function channelConfig({ features, method, time, history, ...rest }: GivenChannel): ChannelConfig {
+export function channelConfig({ features, method, time, history, source, ...rest }: GivenChannel): ChannelConfig {
   const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { features, method, options, time, history };
+  return { features, method, options, time, history, source: source && sourceConfig(source) };
 }
 
 /**
@@ -95,6 +99,7 @@ function methodErrors(given: unknown): [string[], string][] {
     if (judged && schema.safeParse(value).success) options[name] = value;
   }
   const errors = optionErrors(method, features ?? ['x'], options);
+  errors.push(...sourceErrors(features, fields.get('source')));
   if (options.single === 'error') {
     errors.push([['single'], "a live feed cannot refuse a batch of one, whose row was accepted: use 'flag'"]);
   }
