@@ -17,6 +17,8 @@ export interface FaultRun {
   readonly full: boolean;
   /** What was measured, in a few words for the table: `gone after 11 s, 0.4 MiB held`. Every test says it, once it knows. */
   seen(text: string): void;
+  /** Ends the test as one that cannot run here, and why. */
+  skip(reason: string): never;
   /** How long rows took a client that the fault is no business of, before it and beside it. */
   bystander(aloneP99Ms: number, besideP99Ms: number): void;
 }
@@ -27,10 +29,11 @@ export const FULL = process.env.STREAMNORM_FAULTS === 'full';
 export function fault(name: FaultName, prove: (run: FaultRun) => Promise<void>, timeoutMs = FULL ? 180_000 : 30_000) {
   const row = FAULTS.find((each) => each.name === name)!;
   if (row.slow && !FULL) return;
-  test(titleOf(row), { timeout: timeoutMs }, async ({ task }) => {
+  test(titleOf(row), { timeout: timeoutMs }, async ({ task, skip }) => {
     task.meta.fault = name;
     await prove({
       full: FULL,
+      skip: (reason) => skip(reason),
       seen: (text) => {
         task.meta.seen = text;
       },

@@ -24,7 +24,43 @@ export const SECTIONS = {
   }),
   'Frames and numbers': rows({}),
   Handshake: rows({}),
-  'Process, disk, clock': rows({}),
+  'Process, disk, clock': rows({
+    'sigterm-under-load': {
+      fault: 'SIGTERM under load',
+      expected: 'windows closed, state saved, bye and 1012 spread out, exit 0 within 30 s, no accepted row lost',
+    },
+    'second-sigterm': { fault: 'a second SIGTERM while it closes', expected: 'gone within 1 s' },
+    'disk-fails': {
+      fault: 'the disk is full, then read-only',
+      expected: 'serving goes on, health says degraded, the old checkpoint is kept, and all is well when the disk is',
+    },
+    'checkpoint-damaged': {
+      fault: 'a checkpoint truncated, empty, or with a bit flipped',
+      expected: 'passed over in one clear line, the generation before it loads',
+    },
+    'checkpoint-does-not-fit': {
+      fault: 'a checkpoint of other features or a newer version',
+      expected: 'refused in one clear line, and left as it is',
+    },
+    'state-directory-shared': {
+      fault: 'two processes on one state directory; the lock of one that was killed',
+      expected: 'the second refuses; a stale lock is taken',
+    },
+    restart: { fault: 'a restart', expected: 'the same epoch, the next number, statistics bit-equal' },
+    'wall-clock-steps': {
+      fault: 'the wall clock steps by ±1 h',
+      expected: 'only stamps change: windows, pings and heartbeats go by a monotonic clock',
+    },
+    'event-loop-blocked': { fault: 'the event loop is blocked for 2 s', expected: 'no mass eviction' },
+    'heap-limit': {
+      fault: 'overload with a heap of 256 MiB',
+      expected: 'rows are left out for the slow, by policy; the process lives',
+    },
+    'start-refused': {
+      fault: 'the port is in use; a wrong config; an unknown key',
+      expected: 'one clear message, all errors of the config at once, exit code not 0',
+    },
+  }),
 } as const;
 
 type Sections = typeof SECTIONS;

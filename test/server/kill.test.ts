@@ -178,25 +178,4 @@ describe('SIGTERM', () => {
     const [next] = await back.client.rows(51, 16);
     expect(next!.z).toEqual(model.train(rows.slice(50, 66)));
   });
-
-  test('under load loses no row that was accepted', async () => {
-    const dir = stateDir();
-    const first = await startProcess(configIn(dir, 50));
-    const producers = await Promise.all(['p', 'q', 'r'].map(() => produce(first, 'c')));
-    const accepted = [0, 0, 0];
-    const pushing = producers.map(async (producer, i) => {
-      for (let seq = 1; ; seq++) {
-        producer.send({ type: 'push', producer: `p${i}`, seq, x: rowsOf(5, 3, seq) });
-        const said = await Promise.race([producer.next(), producer.closed]);
-        if (!('type' in said) || said.type !== 'accepted') return;
-        accepted[i]! += 5;
-      }
-    });
-    while (accepted.some((count) => count < 500)) await getJson(first, '/healthz');
-    expect(await first.end('SIGTERM')).toBe(0);
-    await Promise.all(pushing);
-    const second = await startProcess(configIn(dir, '1h'));
-    const { state, seq } = await about(second);
-    expect([state.samples, seq]).toEqual([seq, accepted.reduce((sum, count) => sum + count, 0)]);
-  });
 });

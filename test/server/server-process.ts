@@ -34,11 +34,12 @@ const script = fileURLToPath(new URL('../support/serve-built.mjs', import.meta.u
 /** A server in its own process, from the built `dist/`, once it listens. */
 export async function startProcess(
   config: ServerConfigInput,
-  { nodeArgs = [] as readonly string[] } = {},
+  { nodeArgs = [] as readonly string[], env = {} as NodeJS.ProcessEnv } = {},
 ): Promise<ServerProcess> {
   const given = JSON.stringify({ listen: { port: 0 }, ...config });
   const child = spawn(process.execPath, ['--expose-gc', ...nodeArgs, script, builtDist(), given], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit').then(([code, by]) => (code ?? by) as number | NodeJS.Signals);
