@@ -2,12 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../server/version.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { type Host, StoppedBySignal } from './host.ts';
+import { addNatsCommand } from './nats-command.ts';
 import { BrokenPipe } from './output.ts';
 import { addPipeCommand } from './pipe-command.ts';
 import { addReplayCommand } from './replay-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStateCommand } from './state-command.ts';
 import { addTailCommand } from './tail-command.ts';
+import { addWorkerCommand } from './worker-command.ts';
 
 /**
  * Runs the command line.
@@ -45,6 +47,8 @@ function programOf(host: Host): Command {
   addReplayCommand(program, host);
   addTailCommand(program, host);
   addStateCommand(program, host);
+  addWorkerCommand(program, host);
+  addNatsCommand(program, host);
   for (const [command, name] of withSubcommands(program, 'streamnorm')) {
     command.configureOutput({
       writeOut: (text) => host.stdout.write(text),

@@ -67,6 +67,14 @@ export class CheckpointValues {
     return { source, state, revision, savedAt };
   }
 
+  /** What the last checkpoint is of, without its state. */
+  async head(): Promise<{ source: number; savedAt: string; revision: number } | undefined> {
+    const value = await this.#values.get(this.#manifestKey);
+    if (value === undefined) return undefined;
+    const { source, savedAt } = readManifest(value.data.subarray(0, value.data.indexOf(10)), this.#key);
+    return { source, savedAt, revision: value.revision };
+  }
+
   /** @throws StreamnormError FENCED */
   async save(revision: number, { source, state }: Checkpoint): Promise<number> {
     const head = { format: FORMAT, source, savedAt: new Date().toISOString(), bytes: state.length } as const;

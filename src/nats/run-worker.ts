@@ -4,13 +4,13 @@ import { JetStreamPort } from './jet-stream-port.ts';
 import { Leases } from './leases.ts';
 import { type LogMeta, readMeta } from './log-meta.ts';
 import { LogNames, requireName } from './log-names.ts';
-import { type OpenFold, type Progress, type RunOptions, run } from './run.ts';
+import { type Fold, type Progress, type RunOptions, run } from './run.ts';
 
 /** A channel that a worker works on. */
 export interface WorkerChannel {
   readonly channel: string;
-  /** What is computed, in each partition on its own. */
-  readonly open: OpenFold;
+  /** What is computed, in each partition on its own; called whenever one begins, or begins again from its checkpoint. */
+  readonly open: (state: Uint8Array | undefined, partition: number, meta: LogMeta) => Fold;
   /** Called with what the broker knows of the channel, at the start and when it has changed; a throw refuses it. */
   readonly check?: (meta: LogMeta) => void;
 }
@@ -197,7 +197,8 @@ class Work {
       onProgress: (progress) => onEvent?.({ type: 'progress', ...of, progress }),
     };
     this.#tell('taken', unit);
-    const ended = run(port, channel.open, options, stop.signal)
+    const open = (state: Uint8Array | undefined) => channel.open(state, partition, meta);
+    const ended = run(port, open, options, stop.signal)
       .finally(() => port.close())
       .finally(() => this.#running.delete(key));
     this.#running.set(key, { unit, stop, ended });

@@ -7,6 +7,7 @@ import { durationValue } from './config/duration-value.ts';
 import { DEFAULT_LIMITS, type Limits, limitsSchema } from './config/limits.ts';
 import { listenErrors, listenSchema } from './config/listen.ts';
 import { logSchema } from './config/log.ts';
+import { type NatsConfig, natsConfig, natsSchema } from './config/nats.ts';
 import type { LogLevel } from './log.ts';
 
 export interface ServerConfig {
@@ -20,6 +21,8 @@ export interface ServerConfig {
   /** Undefined where everybody may connect. */
   readonly auth: AuthConfig | undefined;
   readonly state: { readonly dir: string; readonly everyMs: number } | undefined;
+  /** Undefined where one server does everything. */
+  readonly nats: NatsConfig | undefined;
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel; readonly pretty?: boolean };
   readonly channels: ReadonlyMap<string, ChannelConfig>;
@@ -38,6 +41,7 @@ export const configSchema = z.strictObject({
       every: durationValue('every').default(5_000).describe('time between checkpoints'),
     })
     .optional(),
+  nats: natsSchema.optional().describe('workers and edges share the work over this broker'),
   limits: limitsSchema.partial().default({}),
   log: logSchema,
   channels: z.record(z.string(), channelSchema),
@@ -59,11 +63,12 @@ export function parseConfig(input: unknown): ServerConfig {
     const count = `${errors.length} error${errors.length === 1 ? '' : 's'}`;
     throw new StreamnormError('CONFIG', `the config has ${count}:\n${errors.map((line) => `  ${line}`).join('\n')}`);
   }
-  const { listen, auth, state, log, channels } = parsed.data;
+  const { listen, auth, state, nats, log, channels } = parsed.data;
   return {
     listen,
     auth: auth && authConfig(auth),
     state: state && { dir: state.dir, everyMs: durationMs('the config', 'every', state.every) },
+    nats: nats && natsConfig(nats),
     limits: { ...DEFAULT_LIMITS, ...parsed.data.limits },
     log,
     channels: new Map(Object.entries(channels).map(([name, given]) => [name, channelConfig(given)])),

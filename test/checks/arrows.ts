@@ -35,7 +35,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     without: HOST,
   },
   // Statistics and operators reach the command line through `server/`, where the parts are joined.
-  cli: { rooms: ['server', 'exchange', 'websocket', 'core', 'errors'], packages: 'declared', node: true, without: [] },
+  cli: {
+    rooms: ['server', 'exchange', 'websocket', 'nats', 'core', 'errors'],
+    packages: 'declared',
+    node: true,
+    without: [],
+  },
 };
 
 /** Packages that one file alone may import: the rest of `websocket/` runs in browsers, where there is no `ws`. */

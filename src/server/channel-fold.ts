@@ -1,0 +1,235 @@
+import {
+  createKeyedNormalizer,
+  DEFAULT_MAX_KEYS,
+  type KeyedEntry,
+  type KeyedNormalizer,
+} from '../core/keyed-normalizer.ts';
+import { createNormalizer, type MethodOptions } from '../core/methods.ts';
+import type { NormalizedRows, PendingRows, RowNormalizer } from '../core/row-normalizer.ts';
+import type { StatisticState } from '../core/state.ts';
+import { StreamnormError } from '../errors.ts';
+import type { Entry, Piece } from '../nats/port.ts';
+import type { Fold } from '../nats/run.ts';
+import type { ChannelConfig as PlainConfig } from './config/channel.ts';
+import { decodeBatch, type LogBatch } from './log-batch.ts';
+import { encodePiece, rowsPerPiece } from './log-rows.ts';
+import type { PushForm as PlainForm } from './push.ts';
+
+type ChannelConfig = PlainConfig & {
+  readonly keys?:
+    | { readonly field: string; readonly maxKeys?: number | undefined; readonly idleMs?: number | undefined }
+    | undefined;
+};
+type PushForm = PlainForm & { readonly key?: string | undefined };
+
+/** All that a partition of a channel knows, as its checkpoints hold it. */
+export interface PartitionState {
+  readonly format: 'streamnorm.partition/1';
+  readonly features: readonly string[];
+  readonly method: string;
+  readonly options: MethodOptions;
+  /** Field of the key; null where the channel has none. */
+  readonly key: string | null;
+  /** Rows that are out. */
+  readonly end: number;
+  /** Time of the log. */
+  readonly nowMs: number;
+  /** When the open window was opened; null where none is open. */
+  readonly openedMs: number | null;
+  /** Last `seq` of each producer; the one longest silent comes first. */
+  readonly producers: readonly (readonly [string, number])[];
+  /** Pushes that had been applied before. */
+  readonly duplicates: number;
+  /** Of a channel without keys. */
+  readonly state: StatisticState | null;
+  readonly pending: PendingRows | null;
+  /** Of one with keys: the key unused for longest first. */
+  readonly keys: readonly KeyedEntry[] | null;
+}
+
+const FORMAT = 'streamnorm.partition/1';
+/** Rows of one message: beyond what edges make, and what fits in a message of the broker. */
+const MAX_ROWS = 1_000_000;
+
+export interface FoldLimits {
+  /** Producers whose last `seq` is remembered. */
+  readonly maxProducers: number;
+  /** Keys that have statistics at a time, in a partition. Default 100,000. */
+  readonly maxKeys?: number;
+}
+
+/**
+ * One partition of a channel: the same normalizer as that of a server, as a machine that depends on nothing but the
+ * messages of the log. Time is that of the log: a window closes when a message comes whose time says so.
+ */
+export class ChannelFold implements Fold {
+  readonly #config: ChannelConfig;
+  readonly #form: PushForm;
+  readonly #maxProducers: number;
+  readonly #normalizer: RowNormalizer | undefined;
+  readonly #keyed: KeyedNormalizer | undefined;
+  readonly #producers: Map<string, number>;
+  #duplicates: number;
+  #end: number;
+  #nowMs: number;
+  #openedMs: number | undefined;
+
+  /** @throws StreamnormError STATE when the state does not fit the config */
+  constructor(config: ChannelConfig, limits: FoldLimits, snapshot?: Uint8Array) {
+    const { features, method, options, time, keys } = config;
+    const saved = snapshot && readState(snapshot, config);
+    this.#config = config;
+    this.#form = { features, time, key: keys?.field, maxRows: MAX_ROWS };
+    this.#maxProducers = limits.maxProducers;
+    if (keys === undefined) {
+      const numbers = saved?.state && {
+        state: saved.state,
+        ...(saved.pending && { pending: saved.pending }),
+        options: saved.options,
+      };
+      this.#normalizer = createNormalizer(method, features, options, numbers || undefined);
+      this.#keyed = undefined;
+    } else {
+      this.#normalizer = undefined;
+      this.#keyed = createKeyedNormalizer(method, features, options, {
+        maxKeys: keys.maxKeys ?? limits.maxKeys ?? DEFAULT_MAX_KEYS,
+      });
+      for (const [key, state, pending] of saved?.keys ?? []) {
+        this.#keyed.restore(key, pending === undefined ? { state } : { state, pending }, 0);
+      }
+    }
+    this.#producers = new Map(saved?.producers);
+    this.#duplicates = saved?.duplicates ?? 0;
+    this.#end = saved?.end ?? 0;
+    this.#nowMs = saved?.nowMs ?? 0;
+    this.#openedMs = saved?.openedMs ?? undefined;
+  }
+
+  /** When a window is to be closed, in the time of the log; undefined where none is open. */
+  get dueMs(): number | undefined {
+    const { withinMs } = this.#config;
+    return withinMs === undefined || this.#openedMs === undefined ? undefined : this.#openedMs + withinMs;
+  }
+
+  apply(entry: Entry): readonly Piece[] {
+    // all that can be wrong with a message is found here, before anything has changed
+    const batch = decodeBatch(entry.data, this.#form, entry.time);
+    // the clock of a broker may go back, that of the log does not
+    this.#nowMs = Math.max(this.#nowMs, entry.time);
+    const pieces: Piece[] = [];
+    if (this.dueMs !== undefined && this.dueMs <= this.#nowMs) this.#emit(this.#normalizer?.flush(), pieces);
+    if (batch === undefined) return pieces;
+    const fresh = this.#fresh(batch);
+    if (fresh === undefined) return pieces;
+    const { data, rows, times, keys } = fresh;
+    if (this.#keyed !== undefined) {
+      this.#emit(this.#keyed.push(keys ?? [], data, rows, times, this.#nowMs), pieces);
+    } else {
+      this.#emit(this.#normalizer?.push(data, rows, times), pieces);
+    }
+    return pieces;
+  }
+
+  /** Closes all open windows. */
+  flush(): readonly Piece[] {
+    const pieces: Piece[] = [];
+    this.#emit(this.#keyed === undefined ? this.#normalizer?.flush() : this.#keyed.flush(), pieces);
+    return pieces;
+  }
+
+  snapshot(): Uint8Array {
+    const { features, method, options, keys } = this.#config;
+    const state: PartitionState = {
+      format: FORMAT,
+      features,
+      method,
+      options,
+      key: keys?.field ?? null,
+      end: this.#end,
+      nowMs: this.#nowMs,
+      openedMs: this.#openedMs ?? null,
+      producers: Array.from(this.#producers),
+      duplicates: this.#duplicates,
+      state: this.#normalizer?.state() ?? null,
+      pending: this.#normalizer?.pendingRows() ?? null,
+      keys: this.#keyed === undefined ? null : Array.from(this.#keyed.entries()),
+    };
+    return new TextEncoder().encode(JSON.stringify(state));
+  }
+
+  /** The batch without pushes that had been applied before; undefined when nothing is left. */
+  #fresh(batch: LogBatch): LogBatch | undefined {
+    const known = batch.segments.map((segment) => this.#isKnown(segment));
+    if (!known.includes(true)) return batch;
+    const width = this.#config.features.length;
+    const segments = batch.segments.filter((_, i) => !known[i]);
+    const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
+    if (rows === 0) return undefined;
+    const data = new Float64Array(rows * width);
+    const times = new Float64Array(rows);
+    const keys: string[] | undefined = batch.keys && [];
+    let [from, to] = [0, 0];
+    batch.segments.forEach((segment, i) => {
+      const end = from + segment.rows;
+      if (!known[i]) {
+        data.set(batch.data.subarray(from * width, end * width), to * width);
+        times.set(batch.times.subarray(from, end), to);
+        keys?.push(...(batch.keys?.slice(from, end) ?? []));
+        to += segment.rows;
+      }
+      from = end;
+    });
+    return { segments, rows, data, times, keys };
+  }
+
+  #isKnown({ producer, seq }: LogBatch['segments'][number]): boolean {
+    if (producer === undefined || seq === undefined) return false;
+    const producers = this.#producers;
+    const last = producers.get(producer);
+    if (last !== undefined && seq <= last) {
+      this.#duplicates++;
+      return true;
+    }
+    producers.delete(producer);
+    producers.set(producer, seq);
+    if (producers.size > this.#maxProducers) producers.delete(producers.keys().next().value as string);
+    return false;
+  }
+
+  #emit(content: NormalizedRows | undefined, pieces: Piece[]): void {
+    if (content !== undefined) {
+      const most = rowsPerPiece(content.features);
+      for (let from = 0; from < content.rows; from += most) {
+        const to = Math.min(content.rows, from + most);
+        const data = encodePiece(content, from, to, this.#end + 1);
+        this.#end += to - from;
+        pieces.push({ data, end: this.#end });
+      }
+      // what is left has come with this message
+      this.#openedMs = undefined;
+    }
+    if ((this.#normalizer?.pending ?? 0) > 0) this.#openedMs ??= this.#nowMs;
+  }
+}
+
+/** @throws StreamnormError STATE */
+export function readState(snapshot: Uint8Array, config: ChannelConfig): PartitionState {
+  const fail = (why: string): never => {
+    throw new StreamnormError('STATE', `the state of the partition ${why}`);
+  };
+  let state: PartitionState;
+  try {
+    state = JSON.parse(new TextDecoder().decode(snapshot)) as PartitionState;
+  } catch {
+    return fail('is no JSON');
+  }
+  if (state?.format !== FORMAT) return fail(`has format ${state?.format}, expected ${FORMAT}`);
+  if (state.method !== config.method)
+    return fail(`was made by method ${state.method}, the config has ${config.method}`);
+  if (state.features.join('\0') !== config.features.join('\0')) {
+    return fail(`has the features ${state.features.join(', ')}, the config has ${config.features.join(', ')}`);
+  }
+  const key = config.keys?.field ?? null;
+  if (state.key !== key) return fail(`has the key ${state.key}, the config has ${key}`);
+  return state;
+}
