@@ -5,6 +5,7 @@ import {
   type KeyedNormalizer,
 } from '../core/keyed-normalizer.ts';
 import { createNormalizer, type MethodOptions } from '../core/methods.ts';
+import { withoutDropped } from '../core/quarantine-normalizer.ts';
 import type { NormalizedRows, PendingRows, RowNormalizer } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
@@ -34,8 +35,8 @@ export interface PartitionState {
   readonly end: number;
   /** Time of the log. */
   readonly nowMs: number;
-  /** When the open window was opened; null where none is open. */
-  readonly openedMs: number | null;
+  /** When a window closes by time; null where none does. */
+  readonly dueMs: number | null;
   /** Last `seq` of each producer; the one longest silent comes first. */
   readonly producers: readonly (readonly [string, number])[];
   /** Pushes that had been applied before. */
@@ -72,7 +73,6 @@ export class ChannelFold implements Fold {
   #duplicates: number;
   #end: number;
   #nowMs: number;
-  #openedMs: number | undefined;
 
   /** @throws StreamnormError STATE when the state does not fit the config */
   constructor(config: ChannelConfig, limits: FoldLimits, snapshot?: Uint8Array) {
@@ -82,12 +82,7 @@ export class ChannelFold implements Fold {
     this.#form = { features, time, key: keys?.field, maxRows: MAX_ROWS };
     this.#maxProducers = limits.maxProducers;
     if (keys === undefined) {
-      const numbers = saved?.state && {
-        state: saved.state,
-        ...(saved.pending && { pending: saved.pending }),
-        options: saved.options,
-      };
-      this.#normalizer = createNormalizer(method, features, options, numbers || undefined);
+      this.#normalizer = opened(config, saved);
       this.#keyed = undefined;
     } else {
       this.#normalizer = undefined;
@@ -102,30 +97,29 @@ export class ChannelFold implements Fold {
     this.#duplicates = saved?.duplicates ?? 0;
     this.#end = saved?.end ?? 0;
     this.#nowMs = saved?.nowMs ?? 0;
-    this.#openedMs = saved?.openedMs ?? undefined;
   }
 
-  /** When a window is to be closed, in the time of the log; undefined where none is open. */
-  get dueMs(): number | undefined {
-    const { withinMs } = this.#config;
-    return withinMs === undefined || this.#openedMs === undefined ? undefined : this.#openedMs + withinMs;
+  /** When a window is to be closed, in the time of the log; Infinity: never. */
+  get dueMs(): number {
+    return this.#normalizer?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   apply(entry: Entry): readonly Piece[] {
     // all that can be wrong with a message is found here, before anything has changed
     const batch = decodeBatch(entry.data, this.#form, entry.time);
+    if (batch !== undefined && this.#config.options.missing === 'error') requireWhole(batch, this.#config.features);
     // the clock of a broker may go back, that of the log does not
     this.#nowMs = Math.max(this.#nowMs, entry.time);
     const pieces: Piece[] = [];
-    if (this.dueMs !== undefined && this.dueMs <= this.#nowMs) this.#emit(this.#normalizer?.flush(), pieces);
-    if (batch === undefined) return pieces;
-    const fresh = this.#fresh(batch);
+    this.#emit(this.#normalizer?.advance(this.#nowMs), pieces);
+    const fresh = batch && this.#fresh(batch);
     if (fresh === undefined) return pieces;
     const { data, rows, times, keys } = fresh;
+    const nowMs = this.#nowMs;
     if (this.#keyed !== undefined) {
-      this.#emit(this.#keyed.push(keys ?? [], data, rows, times, this.#nowMs), pieces);
+      this.#emit(this.#keyed.push(keys ?? [], data, rows, times, nowMs), pieces);
     } else {
-      this.#emit(this.#normalizer?.push(data, rows, times), pieces);
+      this.#emit(this.#normalizer?.push(data, rows, times, { elapsedMs: nowMs, nowMs }), pieces);
     }
     return pieces;
   }
@@ -147,7 +141,7 @@ export class ChannelFold implements Fold {
       key: keys?.field ?? null,
       end: this.#end,
       nowMs: this.#nowMs,
-      openedMs: this.#openedMs ?? null,
+      dueMs: this.dueMs < Number.POSITIVE_INFINITY ? this.dueMs : null,
       producers: Array.from(this.#producers),
       duplicates: this.#duplicates,
       state: this.#normalizer?.state() ?? null,
@@ -196,20 +190,49 @@ export class ChannelFold implements Fold {
     return false;
   }
 
-  #emit(content: NormalizedRows | undefined, pieces: Piece[]): void {
-    if (content !== undefined) {
-      const most = rowsPerPiece(content.features);
-      for (let from = 0; from < content.rows; from += most) {
-        const to = Math.min(content.rows, from + most);
-        const data = encodePiece(content, from, to, this.#end + 1);
-        this.#end += to - from;
-        pieces.push({ data, end: this.#end });
-      }
-      // what is left has come with this message
-      this.#openedMs = undefined;
+  #emit(normalized: NormalizedRows | undefined, pieces: Piece[]): void {
+    const content = normalized && withoutDropped(normalized);
+    if (content === undefined) return;
+    const most = rowsPerPiece(content.features);
+    for (let from = 0; from < content.rows; from += most) {
+      const to = Math.min(content.rows, from + most);
+      const data = encodePiece(content, from, to, this.#end + 1);
+      this.#end += to - from;
+      pieces.push({ data, end: this.#end });
     }
-    if ((this.#normalizer?.pending ?? 0) > 0) this.#openedMs ??= this.#nowMs;
   }
+}
+
+/** The normalizer as it was, its clock included: a window that was open closes when it would have. */
+function opened({ method, features, options }: ChannelConfig, saved: PartitionState | undefined): RowNormalizer {
+  const open = () =>
+    createNormalizer(
+      method,
+      features,
+      options,
+      saved?.state
+        ? { state: saved.state, ...(saved.pending && { pending: saved.pending }), options: saved.options }
+        : undefined,
+    );
+  const normalizer = open();
+  const { nowMs = 0, dueMs: saidMs = null } = saved ?? {};
+  const dueMs = saidMs ?? Number.POSITIVE_INFINITY;
+  // a normalizer that is restored takes the first time it is told for that of its last row, or of its first
+  normalizer.advance(nowMs);
+  if (normalizer.dueMs === dueMs) return normalizer;
+  const again = open();
+  again.advance(nowMs - (normalizer.dueMs - dueMs));
+  if (again.dueMs === dueMs) return again;
+  throw new StreamnormError('STATE', `the open window of the partition closes at ${again.dueMs}, expected ${dueMs}`);
+}
+
+/** @throws StreamnormError BAD_VALUE for a row that lacks a value */
+export function requireWhole({ data, rows }: Pick<LogBatch, 'data' | 'rows'>, features: readonly string[]): void {
+  const missing = data.subarray(0, rows * features.length).findIndex(Number.isNaN);
+  if (missing < 0) return;
+  const row = Math.floor(missing / features.length);
+  const feature = features[missing % features.length];
+  throw new StreamnormError('BAD_VALUE', `row ${row} lacks ${feature}, and missing is 'error'`, { row });
 }
 
 /** @throws StreamnormError STATE */

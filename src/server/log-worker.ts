@@ -30,7 +30,11 @@ export function aboutOf(name: string, config: ChannelConfig): object {
     throw new StreamnormError('CONFIG', `channels.${name}.${option}: ${why}`);
   };
   if (keys?.idleMs !== undefined) refuse('keyIdle', 'is not possible with nats: use maxKeys');
-  if (keys !== undefined && config.withinMs !== undefined) refuse('within', 'is not possible with nats and key');
+  const { within, gap, lateness } = config.options;
+  // the clocks of many windows are not part of the state of a key
+  if (keys !== undefined && lateness === undefined && (within ?? gap) !== undefined) {
+    refuse(within === undefined ? 'gap' : 'within', 'is not possible with nats and key: use size, or lateness');
+  }
   return { features, method, ...(keys && { key: keys.field }) };
 }
 
@@ -89,12 +93,13 @@ export async function runLogWorker(
   const ticks = new Ticks(connection, prefix);
   const channels = Array.from(config.channels, ([channel, channelConfig]): WorkerChannel => {
     const about = JSON.stringify(aboutOf(channel, channelConfig));
+    const isTimed = (channelConfig.options.within ?? channelConfig.options.gap) !== undefined;
     return {
       channel,
       check: (meta) => requireSame(meta, about),
       open: (state, partition, { generation }) => {
         const fold = new ChannelFold(channelConfig, config.limits, state);
-        if (channelConfig.withinMs !== undefined) ticks.watch(channel, generation, partition, fold);
+        if (isTimed) ticks.watch(channel, generation, partition, fold);
         return fold;
       },
     };
@@ -161,7 +166,7 @@ class Ticks {
     const nowMs = Date.now();
     for (const each of this.#folds.values()) {
       const { dueMs } = each.fold;
-      if (dueMs === undefined || dueMs > nowMs || each.againMs > nowMs) continue;
+      if (dueMs > nowMs || each.againMs > nowMs) continue;
       each.againMs = nowMs + AGAIN_MS;
       // one that is lost is sent again
       if (!this.#connection.isClosed()) this.#connection.publish(each.subject);

@@ -39,7 +39,7 @@ export function splitStates(
       key: known[0].key,
       end: ends[partition],
       nowMs,
-      openedMs: null,
+      dueMs: null,
       producers: Array.from(producers),
       duplicates: own.reduce((sum, { duplicates }) => sum + duplicates, 0),
       state: states.length === 0 ? null : mergeStates(states),

@@ -43,6 +43,8 @@ describe.each([
   ['ewma', { method: 'ewma', halfLife: 5 }],
   ['rolling', { method: 'rolling', last: 6 }],
   ['robust', { method: 'robust' }],
+  ['batch of 4 with quarantine', { method: 'batch', size: 4, quarantine: 'flag' }],
+  ['overlapping windows', { method: 'batch', size: 8, every: 4 }],
 ])('a fold of %s', (_, channel) => {
   const { config, limits } = configOf(channel);
 
@@ -69,7 +71,7 @@ describe.each([
           let interrupted = new ChannelFold(config, limits);
           let from = 0;
           for (const [count, again] of steps) {
-            const message = batch(pushOf(rowsOf(count, 2, from)));
+            const message = entryOf(encodeBatch([pushOf(rowsOf(count, 2, from))], 2), 1_000 + 7 * from);
             from += count;
             if (again) interrupted = new ChannelFold(config, limits, interrupted.snapshot());
             expect(interrupted.apply(message)).toEqual(steady.apply(message));
@@ -78,6 +80,38 @@ describe.each([
         },
       ),
       { numRuns: 30 },
+    );
+  });
+});
+
+describe.each([
+  ['windows in time', { within: '60ms', size: 1_000 }],
+  ['windows of activity', { gap: '25ms' }],
+  ['overlapping windows in time', { within: '80ms', every: '40ms' }],
+  ['windows by the times of rows', { within: '40ms', lateness: '20ms' }],
+])('a fold of %s', (_, options) => {
+  const { config, limits } = configOf({ method: 'batch', ...options });
+
+  test('closes them at the same message, and is the same to the last bit, when it is opened again at any moment', () => {
+    const step = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 60 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), (steps) => {
+        const steady = new ChannelFold(config, limits);
+        let interrupted = new ChannelFold(config, limits);
+        let [from, timeMs] = [0, 1_732_000_000_000];
+        for (const [count, waitMs, again] of steps) {
+          timeMs += waitMs;
+          // none: a tick
+          const rows = rowsOf(count, 2, from);
+          const push = { ...pushOf(rows), times: Float64Array.from(rows, (_, i) => timeMs - 3 * i) };
+          const message = entryOf(count === 0 ? new Uint8Array() : encodeBatch([push], 2), timeMs);
+          from += count;
+          if (again) interrupted = new ChannelFold(config, limits, interrupted.snapshot());
+          expect(interrupted.apply(message)).toEqual(steady.apply(message));
+        }
+        expect(interrupted.snapshot()).toEqual(steady.snapshot());
+      }),
+      { numRuns: 40 },
     );
   });
 });
@@ -130,7 +164,7 @@ describe('a fold', () => {
     const fold = new ChannelFold(config, limits);
     const at = (time: number, rows: number[][] = []) =>
       entryOf(rows.length === 0 ? new Uint8Array() : encodeBatch([pushOf(rows)], 2), time);
-    expect(fold.dueMs).toBeUndefined();
+    expect(fold.dueMs).toBe(Number.POSITIVE_INFINITY);
     expect(fold.apply(at(5_000, [[1, 1]]))).toEqual([]);
     expect(fold.dueMs).toBe(6_000);
     expect(fold.apply(at(5_500, [[2, 3]]))).toEqual([]);
@@ -141,7 +175,7 @@ describe('a fold', () => {
     expect(rowsIn(again.apply(at(6_000, [[9, 9]])))).toHaveLength(2);
     expect(again.dueMs).toBe(7_000);
     expect(rowsIn(again.apply(at(7_100)))).toHaveLength(1);
-    expect(again.dueMs).toBeUndefined();
+    expect(again.dueMs).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('cuts what comes out of a large window into pieces', () => {
