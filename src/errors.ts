@@ -5,7 +5,7 @@
 export const ERROR_CODES = {
   BAD_JSON: 'the message is not JSON of a documented form',
   BAD_DIM: 'a row has another number of values than the channel has features, or the message has no or too many rows',
-  BAD_VALUE: 'a value is neither a number nor null',
+  BAD_VALUE: 'a value is neither a number nor null, or is lacking where that is an error',
   BAD_FRAME: 'the binary frame does not follow the layout',
   BAD_QUERY: 'a parameter of the URL is unknown or out of range',
   NO_CHANNEL: 'there is no channel of that name',

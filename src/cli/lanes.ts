@@ -132,7 +132,9 @@ export class Lanes {
       // the rows before it are whole
       if (error.row > 0) this.#finish(lane, () => normalizer.push(values, error.row, times, arrival));
       const { line } = this.#queue.source(rows[error.row]);
-      throw new StreamnormError('DATA', `line ${line}: ${error.message.replace(/^row \d+ /, '')}`, { cause: error });
+      throw new StreamnormError('DATA', `line ${line}: ${error.message.replace(/^row \d+ has /, '')}`, {
+        cause: error,
+      });
     }
   }
 

@@ -32,8 +32,6 @@ export class Rejects {
   }
 
   add(line: Uint8Array): void {
-    if (this.#head !== undefined) this.#lines.push(this.#head);
-    this.#head = undefined;
     // the memory it lies in is used again
     this.#lines.push(Buffer.from(line));
     if (line[line.length - 1] !== NEWLINE) this.#lines.push(Buffer.from([NEWLINE]));
@@ -42,7 +40,9 @@ export class Rejects {
   /** Writes what was added. */
   async write(): Promise<void> {
     if (this.#lines.length === 0) return;
-    const bytes = Buffer.concat(this.#lines);
+    // lines may be bad before the header has been passed on
+    const bytes = Buffer.concat(this.#head === undefined ? this.#lines : [this.#head, ...this.#lines]);
+    this.#head = undefined;
     this.#lines = [];
     try {
       await this.#handle.writeFile(bytes);

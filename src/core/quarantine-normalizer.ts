@@ -170,11 +170,13 @@ export class QuarantineNormalizer implements RowNormalizer {
 /** The rows that go out: those not `dropped`. The same rows where there are none of these. */
 export function withoutDropped(rows: NormalizedRows): NormalizedRows | undefined {
   if (!rows.flags.some((flags) => (flags & FLAG.dropped) !== 0)) return rows;
-  const { features, raw, z, times, flags, ids } = rows;
+  const { features, raw, z, times, flags, ids, keys } = rows;
   const kept = new RowCollector(features);
   for (let row = 0; row < rows.rows; row++) {
     if ((flags[row] & FLAG.dropped) !== 0) continue;
     kept.add(raw, row, z, row * features, times[row], flags[row], ids?.[row] ?? Number.NaN);
   }
-  return kept.take();
+  const out = kept.take();
+  if (out === undefined || keys === undefined) return out;
+  return { ...out, keys: keys.filter((_, row) => (flags[row] & FLAG.dropped) === 0) };
 }

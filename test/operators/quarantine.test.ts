@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { cumulative } from '../../src/core/cumulative.ts';
 import { ewma } from '../../src/core/ewma.ts';
+import type { Range } from '../../src/core/row-judge.ts';
 import { batchNorm } from '../../src/operators/batch-norm.ts';
 import { normalize } from '../../src/operators/normalize.ts';
 import { type BadSample, quarantine } from '../../src/operators/quarantine.ts';
@@ -53,6 +54,24 @@ describe('reasons', () => {
 
   test('samples before any that says what a row looks like are bad', () => {
     expect(judged([null, 'text', 4]).bad.map(({ reasons }) => reasons)).toEqual([['shape'], ['shape']]);
+  });
+
+  test('range: of all features, or of some by name or place; null is no bound', () => {
+    const rows = [
+      [1, 50],
+      [11, 5],
+      [-1, 1e300],
+    ];
+    const reasons = (range: Range) => judged(rows, { range }).bad.map((bad) => bad.reasons);
+    expect(reasons([0, 10])).toEqual([['range'], ['range'], ['overflow', 'range']]);
+    expect(reasons({ 0: [null, 10] })).toEqual([['range'], ['overflow']]);
+    const records = judged([{ a: 1 }, { a: 3 }], { features: ['a'], range: { a: [2, null] } });
+    expect(records.good).toEqual([{ a: 3 }]);
+  });
+
+  test('required: a sample may lack the other features', () => {
+    const samples = [{ a: 1 }, { b: 1 }];
+    expect(judged(samples, { features: ['a', 'b'], required: ['a'] }).good).toEqual([{ a: 1 }]);
   });
 
   test('with timeOf: no time, and late by more than lateness', () => {
@@ -138,6 +157,9 @@ describe('edges', () => {
 
 test.each([
   [{ lateness: 5 }, 'quarantine takes lateness only with timeOf, got lateness 5'],
+  [{ range: [1] }, 'quarantine requires range to be [min, max] with min <= max, null for no bound, got [1]'],
+  [{ features: ['a'], range: { b: [0, 1] } }, "quarantine requires range to name features, of a, got 'b'"],
+  [{ required: 'a' }, "quarantine requires required to be a list of features, got 'a'"],
   [{ maxAhead: '5m' }, "quarantine takes maxAhead only with timeOf, got maxAhead '5m'"],
 ])('%j throws', (options, message) => expect(() => quarantine(options as object)).toThrow(message));
 
