@@ -32,6 +32,8 @@ export const FLAG = {
   quarantined: 8192,
   /** The row was asked to be left out: it is told of and counted, and goes to nobody. */
   dropped: 16384,
+  /** The row left before its window was over: more was held than `maxSamples`. */
+  early: 32768,
 } as const;
 
 export type FlagName = keyof typeof FLAG;

@@ -38,7 +38,7 @@ export interface LineNormalizerOptions {
   readonly latenessMs: number;
   /** How much later than the clock a row may be, along `time`. */
   readonly maxAheadMs: number;
-  /** Rows held; past it all windows close early. */
+  /** Rows held; past it all windows close, their rows flagged `early`. */
   readonly maxRows: number;
 }
 
@@ -128,7 +128,7 @@ export class LineNormalizer implements RowNormalizer {
       if (along === 'count') this.#newest++;
       else if (along === 'time') this.#newest = Math.max(this.#newest, time);
       this.#closeUpTo(this.#newest - latenessMs);
-      if (this.#windows.length >= maxRows) this.#closeAll();
+      if (this.#windows.length >= maxRows) this.#closeAll(FLAG.early);
     }
     return this.#out.take();
   }
@@ -247,28 +247,29 @@ export class LineNormalizer implements RowNormalizer {
     this.#offsetMs = -elapsedMs;
   }
 
-  #closeUpTo(watermark: number, windows = this.#windows): void {
+  #closeUpTo(watermark: number, windows = this.#windows, bits = 0): void {
     for (;;) {
       const closed = windows.next(watermark);
       if (closed === undefined) return;
-      this.#close(closed.samples, closed.end);
+      this.#close(closed.samples, closed.end, bits);
     }
   }
 
-  #closeAll(): void {
+  /** @param bits for the flags of the rows that leave */
+  #closeAll(bits = 0): void {
     const full = this.#windows;
     this.#windows = full.renew();
-    this.#closeUpTo(Number.POSITIVE_INFINITY, full);
+    this.#closeUpTo(Number.POSITIVE_INFINITY, full, bits);
     this.#learnUpTo(Number.POSITIVE_INFINITY);
   }
 
-  #close(rows: readonly HeldRow[], end: number): void {
-    if (rows.some(({ left }) => !left)) this.#leave(rows);
+  #close(rows: readonly HeldRow[], end: number, bits: number): void {
+    if (rows.some(({ left }) => !left)) this.#leave(rows, bits);
     if (this.#options.learned !== undefined) this.#learnUpTo(end);
   }
 
   /** The window of these rows closes: those that have not left leave. */
-  #leave(rows: readonly HeldRow[]): void {
+  #leave(rows: readonly HeldRow[], common: number): void {
     const { model, features } = this;
     const overlaps = this.#options.learned !== undefined;
     const batch = this.#batchOf(rows);
@@ -287,7 +288,7 @@ export class LineNormalizer implements RowNormalizer {
     this.#last = copyOf(model.batch);
     for (const [i, row] of leaving) {
       if (overlaps) this.#unlearned.push(row);
-      const bits = flags[i] | (row.afterGap ? FLAG.gap : 0);
+      const bits = flags[i] | common | (row.afterGap ? FLAG.gap : 0);
       this.#out.add(batch.data, i, z, i * features, row.time, bits, row.id);
     }
   }

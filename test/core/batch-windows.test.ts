@@ -195,13 +195,14 @@ describe('lateness: windows follow the times of rows', () => {
     expect(push(61_000)?.rows).toBe(2);
   });
 
-  test('maxSamples bounds what is held: all leave early, and nothing is lost', () => {
+  test('maxSamples bounds what is held: all leave early, flagged, and nothing is lost', () => {
     const normalizer = batch({ gap: 10, lateness: 0, maxSamples: 3 });
     const out = pushed(
       normalizer,
       [1, 2, 3, 4].map((time) => ({ x: time, time })),
     );
     expect([ids(out), normalizer.pending]).toEqual([[0, 1, 2], 1]);
+    expect(out.map(({ flags }) => flags)).toEqual([['early'], ['early'], ['early']]);
   });
 
   test('whatever comes in whatever order, every row leaves once, with the naive window of its time or late', () => {
