@@ -117,13 +117,12 @@ export class KeyedNormalizer {
     return this.#pending;
   }
 
-  /** When `flushOverdue` may have something to do; Infinity: never. */
+  /** When `advance` may have something to do; Infinity: never. */
   get dueMs(): number {
-    return this.#due.nextMs;
+    return Math.min(this.#due.nextMs, this.#expiryMs);
   }
 
-  /** When `expire` will have something to do; Infinity: never. */
-  get expiryMs(): number {
+  get #expiryMs(): number {
     const { oldest } = this.#table;
     return this.#idleMs === undefined || oldest < 0
       ? Number.POSITIVE_INFINITY
@@ -153,7 +152,8 @@ export class KeyedNormalizer {
     }
     const { standardizer, slots } = this.#packed;
     const width = this.features;
-    const out = { ...emptyRows(rows, width), ids: ids?.slice(0, rows), keys: keys.slice(0, rows) };
+    const names = new Array<string>(rows);
+    const out = { ...emptyRows(rows, width), ids: ids?.slice(0, rows), keys: names };
     out.raw.set(data.subarray(0, rows * width));
     out.times.set(times.subarray(0, rows));
     const [x, z] = [this.#x, this.#z];
@@ -166,6 +166,8 @@ export class KeyedNormalizer {
         standardizer.statistic = slots.take(slot);
         inHand = slot;
       }
+      // the text that is kept anyway, not another one of the same key
+      names[row] = this.#table.key(slot);
       const gap = this.#afterGap === null ? 0 : this.#endGap(slot, standardizer);
       for (let j = 0; j < width; j++) x[j] = data[from + j];
       out.flags[row] = standardizer.step(x, z, times[row]) | gap;
@@ -206,21 +208,15 @@ export class KeyedNormalizer {
     return joined(done, this.features);
   }
 
-  /** Closes the windows that have been open long enough. */
-  flushOverdue(nowMs: number): KeyedRows | undefined {
+  /** Closes the windows that are due, and takes the statistics of the keys that were unused for too long. */
+  advance(nowMs: number): KeyedRows | undefined {
     const done: Done[] = [];
+    this.#expire(nowMs, done);
     for (const slot of this.#due.take(nowMs)) {
       if (this.#normalizers[slot] === undefined) continue;
       this.#snapshot?.before(slot);
       this.#step(slot, (normalizer) => normalizer.advance(nowMs), done);
     }
-    return joined(done, this.features);
-  }
-
-  /** Takes the statistics of the keys that were unused for too long, and closes their windows. */
-  expire(nowMs: number): KeyedRows | undefined {
-    const done: Done[] = [];
-    this.#expire(nowMs, done);
     return joined(done, this.features);
   }
 
@@ -303,7 +299,7 @@ export class KeyedNormalizer {
   }
 
   #expire(nowMs: number, done: Done[]): void {
-    while (this.expiryMs <= nowMs) this.#evict(this.#table.oldest, 'idle', done);
+    while (this.#expiryMs <= nowMs) this.#evict(this.#table.oldest, 'idle', done);
   }
 
   /** The slot of a key, which is the newest now; a new key gets one. */

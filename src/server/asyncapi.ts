@@ -65,6 +65,7 @@ export function asyncApi(version: string): object {
         title: 'Producers',
         description: `Messages of at most ${DEFAULT_LIMITS.maxMessageBytes} bytes and ${DEFAULT_LIMITS.maxRowsPerMessage} rows, where the limits are not others.`,
         parameters: { channel },
+        bindings: { ws: { method: 'GET', query: PRODUCER_QUERY, bindingVersion: '0.1.0' } },
         messages: componentRefs('in', { ...taken, ...answers }),
       },
       out: {
@@ -102,6 +103,14 @@ export function asyncApi(version: string): object {
   };
 }
 
+/** Parameters of the URL of a producer. */
+const PRODUCER_QUERY = {
+  type: 'object',
+  properties: {
+    key: { type: 'string', maxLength: 256, description: 'key of rows that bring none, where the channel has keys' },
+  },
+};
+
 /** Parameters of the URL of a subscriber. */
 const QUERY = {
   type: 'object',
@@ -126,6 +135,7 @@ const QUERY = {
       description: 'a slow reader gets the newest rows and how many were skipped, a gap, or is closed',
     },
     digits: { type: 'string', enum: ['7', '17'], default: '7', description: 'significant digits of z' },
+    key: { type: 'string', description: 'only the rows of this key, where the channel has keys' },
   },
 };
 

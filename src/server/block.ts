@@ -1,5 +1,5 @@
 import { flagNames } from '../core/flags.ts';
-import type { NormalizedRows, StatisticsReport } from '../core/row-normalizer.ts';
+import { emptyRows, type NormalizedRows, type StatisticsReport } from '../core/row-normalizer.ts';
 import { encodeFrame } from '../websocket/frame.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { websocketFrame } from './websocket-frame.ts';
@@ -20,6 +20,8 @@ export type Included = 'z' | 'raw' | 'stats' | 'flags';
 const REPORT_NUMBERS = 7;
 /** Bytes of a block without its numbers, about. */
 const OBJECTS = 1_024;
+/** Of a key beside its characters, which evicted keys no longer share with the statistics. */
+const KEY = 24;
 
 /** The largest number that does not round to Infinity as float32. */
 const MAX_FLOAT32 = 3.4028235677973362e38;
@@ -32,26 +34,38 @@ export class Block {
   /** Number of the first row. */
   readonly seq: number;
   readonly content: NormalizedRows;
+  /** Number of the last row. */
+  readonly lastSeq: number;
+  /** Number of each row, where rows of other keys are left out. */
+  readonly seqs: readonly number[] | undefined;
   readonly #report: () => StatisticsReport;
   #stats: (StatisticsReport & { time: number }) | undefined;
   #encoded: Map<string, Buffer> | undefined;
+  /** Blocks of the rows of one key. */
+  #only: Map<string, Block> | undefined;
 
-  /** @param report where the statistics stood after the last row: made when it is asked for */
-  constructor(seq: number, content: NormalizedRows, report: () => StatisticsReport) {
+  /**
+   * @param report where the statistics stood after the last row: made when it is asked for
+   * @param parts numbers of the rows and the last one, where some are left out
+   */
+  constructor(
+    seq: number,
+    content: NormalizedRows,
+    report: () => StatisticsReport,
+    parts?: { seqs: readonly number[]; lastSeq: number },
+  ) {
     this.seq = seq;
     this.content = content;
+    this.lastSeq = parts?.lastSeq ?? seq + content.rows - 1;
+    this.seqs = parts?.seqs;
     this.#report = report;
     this.#stats = undefined;
     this.#encoded = undefined;
+    this.#only = undefined;
   }
 
   get rows(): number {
     return this.content.rows;
-  }
-
-  /** Number of the last row. */
-  get lastSeq(): number {
-    return this.seq + this.content.rows - 1;
   }
 
   /** Time of the last row in ms. */
@@ -67,16 +81,16 @@ export class Block {
 
   /** Memory it holds: rows, what `report` keeps, and the objects around them, which weigh most for a lone row. */
   get bytes(): number {
-    const { features, raw, z, times, flags } = this.content;
-    return (
-      raw.byteLength + z.byteLength + times.byteLength + flags.byteLength + REPORT_NUMBERS * 8 * features + OBJECTS
-    );
+    const { features, raw, z, times, flags, keys = [] } = this.content;
+    const numbers = raw.byteLength + z.byteLength + times.byteLength + flags.byteLength + REPORT_NUMBERS * 8 * features;
+    return keys.reduce((sum, key) => sum + KEY + key.length, numbers + OBJECTS);
   }
 
   /** Bytes of the shared messages. */
   get encodedBytes(): number {
     let bytes = 0;
     for (const encoded of this.#encoded?.values() ?? []) bytes += encoded.length;
+    for (const part of this.#only?.values() ?? []) bytes += part.bytes + part.encodedBytes;
     return bytes;
   }
 
@@ -84,7 +98,7 @@ export class Block {
   from(seq: number): Block {
     const skip = seq - this.seq;
     if (skip <= 0) return this;
-    const { rows, features, raw, z, times, flags } = this.content;
+    const { rows, features, raw, z, times, flags, keys } = this.content;
     const content = {
       rows: rows - skip,
       features,
@@ -92,8 +106,31 @@ export class Block {
       z: z.subarray(skip * features),
       times: times.subarray(skip),
       flags: flags.subarray(skip),
+      ...(keys && { keys: keys.slice(skip) }),
     };
     return new Block(seq, content, () => this.stats);
+  }
+
+  /** The rows of one key; undefined when there are none. It ends where this one ends. */
+  only(key: string): Block | undefined {
+    const known = this.#only?.get(key);
+    if (known !== undefined) return known;
+    const { features, raw, z, times, flags, keys = [] } = this.content;
+    const indices: number[] = [];
+    for (let row = 0; row < keys.length; row++) if (keys[row] === key) indices.push(row);
+    if (indices.length === 0) return undefined;
+    const content = { ...emptyRows(indices.length, features), keys: indices.map(() => key) };
+    indices.forEach((row, i) => {
+      content.raw.set(raw.subarray(row * features, (row + 1) * features), i * features);
+      content.z.set(z.subarray(row * features, (row + 1) * features), i * features);
+      content.times[i] = times[row];
+      content.flags[i] = flags[row];
+    });
+    const seqs = indices.map((row) => this.seq + row);
+    const block = new Block(seqs[0], content, () => this.stats, { seqs, lastSeq: this.lastSeq });
+    this.#only ??= new Map();
+    this.#only.set(key, block);
+    return block;
   }
 
   /** The WebSocket frame of these rows; `skipped` rows were left out before it, or it is a replay of the past. */
@@ -116,12 +153,15 @@ export class Block {
   /** Lets go of the shared messages, which are made again when somebody still wants them. */
   forgetEncoded(): void {
     this.#encoded = undefined;
+    this.#only = undefined;
   }
 
   #json({ include, digits }: View, skipped: number): Uint8Array {
-    const { rows, features, z, raw, times, flags } = this.content;
-    json.begin(`{"type":"next","seq":${this.seq},"t":[${rows === 1 ? times[0] : times.join(',')}]`);
+    const { rows, features, z, raw, times, flags, keys } = this.content;
+    const seqs = this.seqs === undefined ? '' : `"seqs":[${this.seqs.join()}],`;
+    json.begin(`{"type":"next","seq":${this.seq},${seqs}"t":[${rows === 1 ? times[0] : times.join(',')}]`);
     if (include.has('z')) json.text(',"z":').matrix(z, rows, features, digits);
+    if (keys !== undefined) json.text(`,"k":${JSON.stringify(keys)}`);
     if (include.has('raw')) json.text(',"raw":').matrix(raw, rows, features, 17);
     if (include.has('flags')) json.text(`,"flags":${JSON.stringify(Array.from(flags, flagNames))}`);
     if (include.has('stats')) json.text(`,"stats":${JSON.stringify(this.stats)}`);

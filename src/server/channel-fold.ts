@@ -11,17 +11,10 @@ import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import type { Entry, Piece } from '../nats/port.ts';
 import type { Fold } from '../nats/run.ts';
-import type { ChannelConfig as PlainConfig } from './config/channel.ts';
+import type { ChannelConfig } from './config/channel.ts';
 import { decodeBatch, type LogBatch } from './log-batch.ts';
 import { encodePiece, rowsPerPiece } from './log-rows.ts';
-import type { PushForm as PlainForm } from './push.ts';
-
-type ChannelConfig = PlainConfig & {
-  readonly keys?:
-    | { readonly field: string; readonly maxKeys?: number | undefined; readonly idleMs?: number | undefined }
-    | undefined;
-};
-type PushForm = PlainForm & { readonly key?: string | undefined };
+import type { PushForm } from './push-form.ts';
 
 /** All that a partition of a channel knows, as its checkpoints hold it. */
 export interface PartitionState {

@@ -13,6 +13,8 @@ export interface OutgoingRow {
   /** NaN where there is no value. */
   z: number[];
   raw: number[];
+  /** Its key, where the channel has keys. */
+  k?: string;
 }
 
 /** A channel from within the process that serves it. */
@@ -30,8 +32,11 @@ export interface ChannelHandle {
    * @throws StreamnormError BAD_JSON, BAD_DIM, BAD_VALUE, OVERLOADED once the server closes; nothing has changed then
    */
   push(message: unknown): boolean;
+  /** Of a channel with keys the mean and std are null: ask for those of a key. */
   report(): StatisticsReport;
   state(): StatisticState;
+  /** Where the statistics of a key stand; undefined for one that has none, or where the channel has no keys. */
+  ofKey(key: string): { state: StatisticState; stats: StatisticsReport } | undefined;
 }
 
 export function channelHandle(channel: Channel): ChannelHandle {
@@ -43,7 +48,7 @@ export function channelHandle(channel: Channel): ChannelHandle {
     },
     rows$: new Observable((subscriber) =>
       channel.listen({
-        next({ seq, content: { rows, features, z, raw, times } }) {
+        next({ seq, content: { rows, features, z, raw, times, keys } }) {
           for (let row = 0; row < rows; row++) {
             const [from, to] = [row * features, (row + 1) * features];
             subscriber.next({
@@ -51,6 +56,7 @@ export function channelHandle(channel: Channel): ChannelHandle {
               t: times[row],
               z: Array.from(z.subarray(from, to)),
               raw: Array.from(raw.subarray(from, to)),
+              ...(keys && { k: keys[row] }),
             });
           }
         },
@@ -58,13 +64,14 @@ export function channelHandle(channel: Channel): ChannelHandle {
       }),
     ),
     push(message) {
-      const { features, time } = channel.config;
-      const form = { features, time, maxRows: Number.POSITIVE_INFINITY };
+      const { features, time, keys } = channel.config;
+      const form = { features, time, key: keys?.field, maxRows: Number.POSITIVE_INFINITY };
       // through JSON, so that it is read and refused just as from a socket
       return channel.push(readJsonPush(jsonOf(message), form, Date.now()));
     },
     report: () => channel.report(),
     state: () => channel.state(),
+    ofKey: (key) => channel.ofKey(key),
   };
 }
 

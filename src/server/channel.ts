@@ -1,7 +1,8 @@
+import { createKeyedNormalizer, type KeyedNormalizer } from '../core/keyed-normalizer.ts';
 import { createNormalizer } from '../core/methods.ts';
 import { MissingValue } from '../core/missing-values.ts';
 import { withoutDropped } from '../core/quarantine-normalizer.ts';
-import type { NormalizedRows, RowNormalizer, StatisticsReport } from '../core/row-normalizer.ts';
+import type { NormalizedRows, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { Block } from './block.ts';
@@ -12,6 +13,7 @@ import type { Limits } from './config/limits.ts';
 import { Counters } from './counters.ts';
 import { FanOut, type HistoryReader } from './fan-out.ts';
 import { History } from './history.ts';
+import { AllKeys, type ChannelStatistics } from './keyed-channel.ts';
 import { newEpoch } from './new-epoch.ts';
 import type { Push } from './push.ts';
 
@@ -47,7 +49,9 @@ export class Channel {
   seq: number;
   producerCount: number;
   subscriberCount: number;
-  readonly #normalizer: RowNormalizer;
+  /** The statistics of each key; undefined where the channel has no keys. */
+  readonly keyed: KeyedNormalizer | undefined;
+  readonly #statistics: ChannelStatistics;
   readonly #listeners: Set<BlockListener>;
   readonly #fanOut: FanOut;
   /** Last `seq` of each producer; the one longest silent comes first. */
@@ -82,7 +86,15 @@ export class Channel {
     this.notices = new ChannelNotices();
     this.producerCount = 0;
     this.subscriberCount = 0;
-    this.#normalizer = createNormalizer(config.method, config.features, config.options, saved);
+    const { method, features, options, keys } = config;
+    if (keys === undefined) {
+      this.keyed = undefined;
+      this.#statistics = createNormalizer(method, features, options, saved);
+    } else {
+      const { maxKeys = limits.maxKeys, idleMs } = keys;
+      this.keyed = createKeyedNormalizer(method, features, options, { maxKeys, idleMs });
+      this.#statistics = new AllKeys(this.keyed, () => this.counters.rows);
+    }
     this.#listeners = new Set();
     this.#fanOut = new FanOut();
     this.#producers = new Map(saved?.producers ?? []);
@@ -103,7 +115,7 @@ export class Channel {
   }
 
   get pending(): number {
-    return this.#normalizer.pending;
+    return this.#statistics.pending;
   }
 
   /** From now on time passes: a window that was open when the last process ended closes in its turn. */
@@ -145,7 +157,7 @@ export class Channel {
    */
   hole({ fromMs, toMs, missed }: { fromMs: number; toMs: number; missed: number | undefined }): void {
     this.#changed = true;
-    this.#emit(this.#normalizer.cut());
+    this.#emit(this.#statistics.cut());
     const t = [fromMs, toMs].map((ms) => (Number.isFinite(ms) ? Math.round(ms) : null));
     const from = this.seq + 1;
     this.notices.add(this.seq, { type: 'gap', from, to: this.seq, reason: 'upstream', missed: missed ?? null, t });
@@ -164,11 +176,17 @@ export class Channel {
   }
 
   report(): StatisticsReport & { time: number | null } {
-    return { ...this.#normalizer.report(), time: this.history.newest?.time ?? null };
+    return { ...this.#statistics.report(), time: this.history.newest?.time ?? null };
   }
 
   state(): StatisticState {
-    return this.#normalizer.state();
+    return this.#statistics.state();
+  }
+
+  /** Where the statistics of a key stand; undefined for one that has none, or where the channel has no keys. */
+  ofKey(key: string): { state: StatisticState; stats: StatisticsReport & { time: number | null } } | undefined {
+    const [state, stats] = [this.keyed?.state(key), this.keyed?.report(key)];
+    return state && stats && { state, stats: { ...stats, time: null } };
   }
 
   /** Tells `listener` of every block that goes out from now on, at once; returns what ends that. */
@@ -201,8 +219,9 @@ export class Channel {
       epoch: this.epoch,
       seq: this.seq,
       seqLimit: orderly ? this.seq : this.seq + reserve,
-      state: this.#normalizer.state(),
-      pending: this.#normalizer.pendingRows(),
+      ...(this.config.keys && { key: this.config.keys.field }),
+      state: this.#statistics.state(),
+      pending: this.#statistics.pendingRows(),
       producers: Array.from(this.#producers),
       savedAt: new Date().toISOString(),
     };
@@ -225,12 +244,12 @@ export class Channel {
   }
 
   #flush(): void {
-    this.#emit(this.#normalizer.flush());
+    this.#emit(this.#statistics.flush());
   }
 
-  #normalized({ data, rows, times }: Push): NormalizedRows | undefined {
+  #normalized({ data, rows, times, keys }: Push): NormalizedRows | undefined {
     try {
-      return this.#normalizer.push(data, rows, times, { elapsedMs: performance.now(), nowMs: Date.now() });
+      return this.#statistics.push(data, rows, times, { elapsedMs: performance.now(), nowMs: Date.now() }, keys);
     } catch (cause) {
       if (!(cause instanceof MissingValue)) throw cause;
       throw new StreamnormError('BAD_VALUE', cause.message, { cause, row: cause.row });
@@ -250,7 +269,7 @@ export class Channel {
     this.counters.flagged(rows.flags);
     const content = withoutDropped(rows);
     if (content === undefined) return;
-    const block = new Block(this.seq + 1, content, this.#normalizer.capture());
+    const block = new Block(this.seq + 1, content, this.#statistics.capture());
     this.seq = block.lastSeq;
     this.#changed = true;
     if (this.seq > this.#seqLimit && this.#saveNow !== null) {
@@ -259,6 +278,8 @@ export class Channel {
       // also where the disk fails, or every row to come would wait for it
       this.#seqLimit = checkpoint.seqLimit;
       this.#saveNow(checkpoint);
+      // that kept numbers free, and no keys
+      if (this.keyed !== undefined) this.#changed = true;
     }
     this.history.add(block);
     for (const listener of this.#listeners) listener.next(block);
@@ -266,13 +287,16 @@ export class Channel {
   }
 
   #closeDue(): void {
-    this.#emit(this.#normalizer.advance(performance.now()));
+    const keys = this.keyed?.size;
+    this.#emit(this.#statistics.advance(performance.now()));
+    // those that were idle are no longer to be saved
+    if (this.keyed?.size !== keys) this.#changed = true;
     this.#armWindowTimer();
   }
 
   /** A timer that rings too early looks again: to set one anew for each row would cost more than the row. */
   #armWindowTimer(): void {
-    const { dueMs } = this.#normalizer;
+    const { dueMs } = this.#statistics;
     if (dueMs >= this.#windowTimerMs) return;
     clearTimeout(this.#windowTimer);
     this.#windowTimerMs = dueMs;

@@ -2,17 +2,20 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { KeyedEntry } from '../core/keyed-normalizer.ts';
+import type { KeyedSnapshot } from '../core/keyed-snapshot.ts';
 import type { MethodOptions } from '../core/methods.ts';
 import type { PendingRows } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
+import { checkedHeader, isKeyed, KEYED_FORMAT, keyedEntries, writeKeyed } from './keyed-checkpoint.ts';
 import { newEpoch } from './new-epoch.ts';
 import { syncDirectory, writeSynced } from './replace-file.ts';
 import { StateLock } from './state-lock.ts';
 
 /** Everything of a channel that must outlive the process. */
 export interface Checkpoint {
-  readonly format: 'streamnorm.checkpoint/1';
+  readonly format: 'streamnorm.checkpoint/1' | typeof KEYED_FORMAT;
   readonly channel: string;
   readonly features: readonly string[];
   readonly method: string;
@@ -25,6 +28,8 @@ export interface Checkpoint {
    * rows; equal to `seq` after an orderly stop.
    */
   readonly seqLimit: number;
+  /** Field of the key, of a channel with keys. */
+  readonly key?: string;
   readonly state: StatisticState;
   /** Rows of the open window. */
   readonly pending: PendingRows;
@@ -38,6 +43,17 @@ export interface LoadedCheckpoint {
   readonly checkpoint: Checkpoint;
   /** Why it is not the newest one, in one line. */
   readonly warning: string | undefined;
+  /** What is kept of each key, of a channel with keys. */
+  readonly keys: AsyncIterable<KeyedEntry> | undefined;
+}
+
+/** What a checkpoint must be of, to be used. */
+export interface CheckpointOwner {
+  readonly channel: string;
+  readonly features: readonly string[];
+  readonly method: string;
+  /** Field of the key; undefined: the channel has no keys. */
+  readonly key?: string | undefined;
 }
 
 const FORMAT = 'streamnorm.checkpoint/1';
@@ -89,41 +105,47 @@ export class CheckpointStore {
    *
    * @throws StreamnormError STATE when both are damaged, or it is of a newer version, another channel, features or method
    */
-  async load(channel: string, features: readonly string[], method: string): Promise<LoadedCheckpoint | undefined> {
-    const file = this.#file(channel);
+  async load(owner: CheckpointOwner): Promise<LoadedCheckpoint | undefined> {
+    const file = this.#file(owner.channel);
+    const keysOf = (from: string) => (owner.key === undefined ? undefined : keyedEntries(from));
     try {
-      const checkpoint = await read(file, channel, features, method);
-      return checkpoint && { checkpoint, warning: undefined };
+      const checkpoint = await read(file, owner);
+      if (checkpoint === undefined) return undefined;
+      const seqLimit = await readReserve(reserveOf(file), checkpoint);
+      return { checkpoint: { ...checkpoint, seqLimit }, warning: undefined, keys: keysOf(file) };
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
-      const former = await read(formerOf(file), channel, features, method).catch(() => undefined);
+      const former = await read(formerOf(file), owner).catch(() => undefined);
       if (former === undefined) throw error;
       const { epoch: _, ...kept } = former;
       renameSync(file, `${file}.damaged`);
       return {
         checkpoint: { ...kept, epoch: newEpoch() },
         warning: `${error.message}; it is now ${file}.damaged, and the checkpoint of ${former.savedAt} before it is used`,
+        keys: keysOf(formerOf(file)),
       };
     }
   }
 
   /** Replaces the checkpoint of a channel: it is the former or the new one at every moment, also of a power cut. */
-  async save(checkpoint: Checkpoint): Promise<void> {
+  async save(checkpoint: Checkpoint, keys?: KeyedSnapshot<string>): Promise<void> {
     const number = ++this.#begun;
     const file = this.#file(checkpoint.channel);
     const fresh = `${file}.new`;
-    await writeSynced(fresh, textOf(checkpoint));
+    if (keys === undefined) await writeSynced(fresh, textOf(checkpoint));
+    else await writeKeyed(fresh, { ...checkpoint, format: KEYED_FORMAT }, keys);
     if (this.#takePlace(checkpoint.channel, number, fresh, file)) await syncDirectory(this.dir);
   }
 
-  /** `save` for the moments that cannot wait. */
+  /** `save` for the moments that cannot wait. Of a channel with keys, whose checkpoint could take long: its numbers alone. */
   saveNow(checkpoint: Checkpoint): void {
     const number = ++this.#begun;
     const file = this.#file(checkpoint.channel);
     const fresh = `${file}.now`;
+    const isKeyed = checkpoint.key !== undefined;
     const descriptor = openSync(fresh, 'w');
     try {
-      writeFileSync(descriptor, textOf(checkpoint));
+      writeFileSync(descriptor, isKeyed ? reserveText(checkpoint) : textOf(checkpoint));
       fsyncSync(descriptor);
     } catch (error) {
       rmSync(fresh, { force: true });
@@ -131,7 +153,8 @@ export class CheckpointStore {
     } finally {
       closeSync(descriptor);
     }
-    this.#takePlace(checkpoint.channel, number, fresh, file);
+    if (isKeyed) renameSync(fresh, reserveOf(file));
+    else this.#takePlace(checkpoint.channel, number, fresh, file);
     const directory = openSync(this.dir, 'r');
     try {
       fsyncSync(directory);
@@ -166,6 +189,29 @@ function formerOf(file: string): string {
   return `${file}.former`;
 }
 
+/** Row numbers that were kept free since the checkpoint of a channel with keys. */
+function reserveOf(file: string): string {
+  return `${file}.reserve`;
+}
+
+function reserveText({ epoch, seqLimit }: Checkpoint): string {
+  return `${JSON.stringify({ epoch, seqLimit })}\n`;
+}
+
+/** The larger limit: a number that was sent is never given again. */
+async function readReserve(file: string, { key, epoch, seqLimit }: Checkpoint): Promise<number> {
+  if (key === undefined) return seqLimit;
+  const text = await readFile(file, 'utf8').catch(() => '{}');
+  try {
+    const kept = JSON.parse(text) as Partial<Checkpoint>;
+    return kept.epoch === epoch && Number.isSafeInteger(kept.seqLimit) && Number(kept.seqLimit) > seqLimit
+      ? Number(kept.seqLimit)
+      : seqLimit;
+  } catch {
+    throw new StreamnormError('STATE', `${file} is damaged; move it and the checkpoint beside it away to begin anew`);
+  }
+}
+
 /** JSON with a checksum of all before it as its last field. */
 function textOf(checkpoint: Checkpoint): string {
   const body = JSON.stringify(checkpoint).slice(0, -1);
@@ -176,45 +222,50 @@ function checksum(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-async function read(
-  file: string,
-  channel: string,
-  features: readonly string[],
-  method: string,
-): Promise<Checkpoint | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new StreamnormError('STATE', `${file} cannot be read: ${(cause as Error).message}`, { cause });
-  }
+async function read(file: string, owner: CheckpointOwner): Promise<Checkpoint | undefined> {
   const refuse = (why: string): never => {
     throw new StreamnormError('STATE', `${file} ${why}; move it away to begin anew`);
   };
   const damaged = (why: string, cause?: unknown): never => {
     throw new Damaged('STATE', `${file} is damaged: ${why}; move it away to begin anew`, { cause });
   };
-  let saved: Partial<Checkpoint> | null;
+  let keyed: boolean;
+  let text = '';
   try {
-    saved = JSON.parse(text) as Partial<Checkpoint> | null;
+    keyed = await isKeyed(file);
+    if (!keyed) text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new StreamnormError('STATE', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  let saved: Partial<Checkpoint> | null | undefined;
+  try {
+    saved = keyed ? await checkedHeader(file) : (JSON.parse(text) as Partial<Checkpoint> | null);
   } catch (cause) {
     return damaged('it is not JSON', cause);
   }
+  if (saved === undefined) return damaged('its checksum is another one');
   const format = saved?.format as unknown;
   if (saved === null || typeof format !== 'string') return damaged('it has no format');
-  if (format !== FORMAT) {
+  const wanted = keyed ? KEYED_FORMAT : FORMAT;
+  if (format !== wanted) {
     return refuse(
-      /^streamnorm\.checkpoint\/\d+$/.test(format)
-        ? `has format ${format}, which a newer version wrote; this one reads ${FORMAT}`
-        : `has format ${format}, expected ${FORMAT}`,
+      /^streamnorm\.(keyed-)?checkpoint\/\d+$/.test(format)
+        ? `has format ${format}, which a newer version wrote; this one reads ${wanted}`
+        : `has format ${format}, expected ${wanted}`,
     );
   }
+  const { channel, features, method, key } = owner;
   if (saved.channel !== channel) return refuse(`belongs to channel ${String(saved.channel)}`);
   if (saved.method !== method) return refuse(`was saved by method ${String(saved.method)}, the config has ${method}`);
   if (!Array.isArray(saved.features) || saved.features.join('\0') !== features.join('\0')) {
     return refuse(`has the features ${String(saved.features)}, the config has ${features.join(',')}`);
   }
+  if (saved.key !== key) {
+    const has = (field: string | undefined) => (field === undefined ? 'no key' : `key '${field}'`);
+    return refuse(`was saved with ${has(saved.key)}, the config has ${has(key)}`);
+  }
+  if (keyed) return saved as Checkpoint;
   const [, body, sum] = /^(.*),"checksum":"([0-9a-f]{64})"\}\s*$/s.exec(text) ?? [];
   if (body === undefined || checksum(body) !== sum) return damaged('its checksum is another one');
   return saved as Checkpoint;

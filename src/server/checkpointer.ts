@@ -91,13 +91,17 @@ export class Checkpointer {
 
   async #save(channel: Channel, orderly: boolean): Promise<void> {
     const checkpoint = channel.checkpoint(orderly);
+    // at the same moment: both are of the same row
+    const keys = channel.keyed?.snapshot();
     const startMs = performance.now();
     try {
-      await this.#store.save(checkpoint);
+      await this.#store.save(checkpoint, keys);
       this.durations.observe((performance.now() - startMs) / 1_000);
       channel.saved(checkpoint);
     } catch (error) {
       this.#failed(channel.name, error);
+    } finally {
+      channel.keyed?.endSnapshot();
     }
   }
 

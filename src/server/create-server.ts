@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { KeyedEntry } from '../core/keyed-normalizer.ts';
 import { StreamnormError } from '../errors.ts';
 import { Admission } from './admission.ts';
 import { Authenticator } from './auth/authenticator.ts';
@@ -79,10 +80,13 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   const channels = new Map<string, Channel>();
   const checkpointer = store && new Checkpointer(store, channels, log);
   const load = async (name: string, channel: ChannelConfig): Promise<Channel> => {
-    const loaded = await store?.load(name, channel.features, channel.method);
+    const { features, method, keys } = channel;
+    const loaded = await store?.load({ channel: name, features, method, key: keys?.field });
     if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
     const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
-    return newChannel(name, channel, limits, loaded?.checkpoint, saveNow);
+    const opened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow);
+    if (loaded?.keys !== undefined) await restoreKeys(opened, loaded.keys);
+    return opened;
   };
   try {
     for (const [name, channel] of config.channels) channels.set(name, await load(name, channel));
@@ -287,16 +291,31 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   };
 }
 
+async function restoreKeys(channel: Channel, keys: AsyncIterable<KeyedEntry>): Promise<void> {
+  const nowMs = performance.now();
+  try {
+    for await (const [key, state, pending] of keys) {
+      channel.keyed?.restore(key, pending === undefined ? { state } : { state, pending }, nowMs);
+    }
+  } catch (cause) {
+    throw unusable(channel.name, cause);
+  }
+}
+
 /** A state that does not fit is told with the name of its channel. */
 function newChannel(...[name, config, limits, saved, saveNow]: ConstructorParameters<typeof Channel>): Channel {
   try {
     return new Channel(name, config, limits, saved, saveNow);
   } catch (cause) {
-    if (!(cause instanceof StreamnormError)) throw cause;
-    throw new StreamnormError(cause.code, `the checkpoint of channel ${name} cannot be used: ${cause.message}`, {
-      cause,
-    });
+    throw unusable(name, cause);
   }
+}
+
+function unusable(channel: string, cause: unknown): unknown {
+  if (!(cause instanceof StreamnormError)) return cause;
+  return new StreamnormError(cause.code, `the checkpoint of channel ${channel} cannot be used: ${cause.message}`, {
+    cause,
+  });
 }
 
 function cannotListen(host: string, port: number, cause: NodeJS.ErrnoException): StreamnormError {

@@ -53,6 +53,11 @@ export class History {
     }
   }
 
+  /** All blocks, back to the oldest. */
+  *newestFirst(): Generator<Block> {
+    for (let i = this.#blocks.length - 1; i >= this.#oldest; i--) yield this.#blocks[i];
+  }
+
   /** The block that holds row `seq`, from there on; undefined when that row is gone or not there yet. */
   from(seq: number): Block | undefined {
     const newest = this.newest;

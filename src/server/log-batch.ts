@@ -1,9 +1,7 @@
 import { StreamnormError } from '../errors.ts';
 import { decodeFrame, encodeFrame, looksLikeFrame } from '../websocket/frame.ts';
-import { type PushForm as PlainForm, type Push as PlainPush, readBinaryPush, readJsonPush } from './push.ts';
-
-type Push = PlainPush & { readonly keys?: readonly string[] | undefined };
-type PushForm = PlainForm & { readonly key?: string | undefined };
+import { type Push, readBinaryPush, readJsonPush } from './push.ts';
+import type { PushForm } from './push-form.ts';
 
 /*
  * A message of a channel's log is one of

@@ -119,6 +119,11 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
     add('duplicate_pushes_total', counters.duplicates, of);
     for (const [code, n] of counters.errors) add('errors_total', n, { ...of, code });
     for (const [flag, n] of counters.flags) add('flagged_rows_total', n, { ...of, flag });
+    const { keyed } = channel;
+    if (keyed !== undefined) {
+      add('keys', keyed.size, of);
+      for (const [reason, n] of Object.entries(keyed.evictions)) add('evicted_keys_total', n, { ...of, reason });
+    }
     add('seq', channel.seq, of);
     add('pending_rows', channel.pending, of);
     add('history_rows', history.rows, of);

@@ -12,19 +12,22 @@ export interface OutboundQuery {
   readonly onSlow: OnSlow;
   /** Messages per second at most; undefined: as they come. */
   readonly maxRate: number | undefined;
+  /** Whose rows it gets; undefined: those of all keys. */
+  readonly key: string | undefined;
 }
 
 export const FORMATS = ['json', 'f32', 'f64'] as const;
 export const INCLUDED = ['z', 'raw', 'stats', 'flags'] as const;
 export const ON_SLOW = ['conflate', 'drop', 'close'] as const;
-const PARAMETERS = ['format', 'include', 'since', 'maxRate', 'onSlow', 'digits'];
+const PARAMETERS = ['format', 'include', 'since', 'maxRate', 'onSlow', 'digits', 'key'];
 
 /**
- * Reads `?format=&include=&since=&maxRate=&onSlow=&digits=`.
+ * Reads `?format=&include=&since=&maxRate=&onSlow=&digits=&key=`.
  *
+ * @param keyed whether rows have keys
  * @throws StreamnormError BAD_QUERY naming the parameter, the rule and the value
  */
-export function readOutboundQuery(parameters: URLSearchParams): OutboundQuery {
+export function readOutboundQuery(parameters: URLSearchParams, keyed = false): OutboundQuery {
   for (const name of parameters.keys()) {
     if (!PARAMETERS.includes(name)) throw bad(`there is no parameter '${name}', only ${PARAMETERS.join(', ')}`);
   }
@@ -33,6 +36,14 @@ export function readOutboundQuery(parameters: URLSearchParams): OutboundQuery {
   for (const word of (parameters.get('include') ?? 'z').split(',')) include.add(oneOf('include', word, INCLUDED));
   if (format !== 'json' && !(include.size === 1 && (include.has('z') || include.has('raw')))) {
     throw bad(`format ${format} holds either z or raw, not ${[...include].join(',')}`);
+  }
+  const key = parameters.get('key') ?? undefined;
+  if (key !== undefined && !keyed) throw bad('this channel has no keys: leave key out');
+  if (keyed && include.has('stats')) {
+    throw bad('the rows of a message have statistics of many keys: ask /channels/<channel>?key= for those of one');
+  }
+  if (keyed && key === undefined && format !== 'json') {
+    throw bad(`format ${format} has no place for the keys of its rows: take json, or the rows of one with key=`);
   }
   const digits = oneOf('digits', parameters.get('digits') ?? '7', ['7', '17']) === '7' ? 7 : 17;
   return {
@@ -45,6 +56,7 @@ export function readOutboundQuery(parameters: URLSearchParams): OutboundQuery {
     since: readSince(parameters.get('since')),
     onSlow: oneOf('onSlow', parameters.get('onSlow') ?? 'conflate', ON_SLOW),
     maxRate: readRate(parameters.get('maxRate')),
+    key,
   };
 }
 

@@ -4,7 +4,8 @@ import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
 import type { Log } from './log.ts';
 import { PerMinute } from './per-minute.ts';
-import { type PushForm, readBinaryPush, readJsonPush } from './push.ts';
+import { readBinaryPush, readJsonPush } from './push.ts';
+import type { PushForm } from './push-form.ts';
 
 /** Answers that a producer has not read: above this it is not listened to until it does. */
 const MAX_UNREAD_BYTES = 65_536;
@@ -17,11 +18,13 @@ export class Producer {
   readonly #log: Log;
   readonly #errors: PerMinute;
 
-  constructor(socket: WebSocket, channel: Channel, limits: Limits, log: Log) {
+  /** @param key of rows that bring none */
+  constructor(socket: WebSocket, channel: Channel, limits: Limits, log: Log, key: string | undefined) {
     this.#socket = socket;
     this.#channel = channel;
     this.#log = log;
-    this.#form = { features: channel.config.features, time: channel.config.time, maxRows: limits.maxRowsPerMessage };
+    const { features, time, keys } = channel.config;
+    this.#form = { features, time, key: keys?.field, connectionKey: key, maxRows: limits.maxRowsPerMessage };
     this.#errors = new PerMinute(limits.maxErrorsPerMinute);
   }
 

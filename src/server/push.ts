@@ -1,6 +1,8 @@
 import { TIME_RULE, readTime as timeOf } from '../core/read-time.ts';
 import { StreamnormError } from '../errors.ts';
 import { decodeFrame } from '../websocket/frame.ts';
+import type { Json, PushForm } from './push-form.ts';
+import { connectionKeys, envelopeKeys, type KeyOfRow, recordKey } from './row-keys.ts';
 
 /** Rows of one message of a producer, not yet applied. */
 export interface Push {
@@ -8,6 +10,8 @@ export interface Push {
   readonly rows: number;
   /** Time of each row in ms. */
   readonly times: Float64Array;
+  /** Key of each row; undefined where the channel has none. */
+  readonly keys: readonly string[] | undefined;
   /** Who sent it and its number there, which make it idempotent. */
   readonly producer: string | undefined;
   readonly seq: number | undefined;
@@ -15,15 +19,6 @@ export interface Push {
   readonly answered: boolean;
 }
 
-/** What a push must fit. */
-export interface PushForm {
-  readonly features: readonly string[];
-  /** Field of a record with its time. */
-  readonly time: string | undefined;
-  readonly maxRows: number;
-}
-
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type JsonRecord = { [name: string]: Json };
 
 const MAX_PRODUCER_NAME = 128;
@@ -51,7 +46,7 @@ export function readJsonPush(text: string, form: PushForm, nowMs: number): Push 
   if (Array.isArray(message) && message.length === 0) {
     throw new StreamnormError('BAD_JSON', 'the message has no rows: []');
   }
-  return readRows(message, form, nowMs, undefined, undefined, false);
+  return readRows(message, form, nowMs, undefined, undefined, false, undefined);
 }
 
 /**
@@ -74,7 +69,8 @@ export function readBinaryPush(bytes: Uint8Array, form: PushForm, nowMs: number)
   for (let row = 0; row < times.length; row++) {
     if (Number.isNaN(times[row])) times[row] = nowMs;
   }
-  return { data: frame.values, rows: frame.rows, times, producer: undefined, seq: undefined, answered: false };
+  const keys = connectionKeys(form, frame.rows);
+  return { data: frame.values, rows: frame.rows, times, keys, producer: undefined, seq: undefined, answered: false };
 }
 
 function readEnvelope(message: JsonRecord, form: PushForm, nowMs: number): Push {
@@ -87,7 +83,7 @@ function readEnvelope(message: JsonRecord, form: PushForm, nowMs: number): Push 
   }
   const isOne = typeof t === 'number';
   if (isOne && !Number.isFinite(t)) throw new StreamnormError('BAD_VALUE', 't must be a finite number of ms');
-  const push = readRows(message.x, form, isOne ? t : nowMs, producer, seq, true);
+  const push = readRows(message.x, form, isOne ? t : nowMs, producer, seq, true, envelopeKeys(message, form));
   if (Array.isArray(t)) readTimes(t, push.times);
   else if (!isOne && t !== undefined && t !== null) {
     throw new StreamnormError('BAD_VALUE', `t must be a time in ms or one for each row, got ${kindOf(t)}`);
@@ -121,6 +117,7 @@ export function readRows(
   producer: string | undefined,
   seq: number | undefined,
   answered: boolean,
+  keyOfRow: KeyOfRow | undefined,
 ): Push {
   const width = form.features.length;
   if (typeof body === 'number') body = [body];
@@ -134,8 +131,12 @@ export function readRows(
   }
   const data = new Float64Array(many.length * width);
   const times = new Float64Array(many.length).fill(timeMs);
+  const keys = form.key === undefined ? undefined : new Array<string>(many.length);
   for (let row = 0; row < many.length; row++) {
     const sample = many[row];
+    if (keys !== undefined) {
+      keys[row] = keyOfRow === undefined ? recordKey(sample, form, row) : keyOfRow(row, many.length);
+    }
     if (Array.isArray(sample)) {
       readArray(sample, form, row, data);
     } else if (isRecord(sample)) {
@@ -152,7 +153,7 @@ export function readRows(
       );
     }
   }
-  return { data, rows: many.length, times, producer, seq, answered };
+  return { data, rows: many.length, times, keys, producer, seq, answered };
 }
 
 function readArray(sample: Json[], form: PushForm, row: number, data: Float64Array): void {

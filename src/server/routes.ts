@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import type { Access } from './auth/access.ts';
 import { Refused } from './auth/refused.ts';
@@ -70,8 +71,24 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     if (!readable(name)) return send(response, 403, { error: `the token does not allow ${name.slice(0, 64)}` });
     const channel = served.channel(name);
     if (channel === undefined) return send(response, 404, { error: `there is no channel '${name.slice(0, 64)}'` });
-    if (last === undefined) return send(response, 200, details(channel, served.source(name)));
-    if (last === 'state') return sendState(response, channel, parameters.get('format') ?? 'json');
+    const key = parameters.get('key') ?? undefined;
+    if (key !== undefined && channel.keyed === undefined) {
+      return send(response, 400, { error: `channel ${name} has no keys: leave ?key= out` });
+    }
+    const ofKey = key === undefined ? undefined : channel.ofKey(key);
+    if (key !== undefined && ofKey === undefined) {
+      return send(response, 404, {
+        error: `key '${key.slice(0, 64)}' has no statistics: it has not come, or was evicted`,
+      });
+    }
+    if (last === undefined)
+      return send(response, 200, { ...details(channel, served.source(name)), ...(ofKey && { key, ...ofKey }) });
+    if (last === 'state') {
+      if (channel.keyed !== undefined && ofKey === undefined) {
+        return send(response, 409, { error: `channel ${name} has statistics for each key: say which with ?key=` });
+      }
+      return sendState(response, channel, ofKey?.state ?? channel.state(), parameters.get('format') ?? 'json');
+    }
   }
   if ((first === 'in' || first === 'out') && name) {
     response.setHeader('upgrade', 'websocket');
@@ -92,7 +109,12 @@ export function pathOf(request: IncomingMessage): { path: string; parameters: UR
 }
 
 /** The state as another program reads it. What cannot be written in a format is refused with its reason. */
-async function sendState(response: ServerResponse, channel: Channel, format: string): Promise<void> {
+async function sendState(
+  response: ServerResponse,
+  channel: Channel,
+  state: StatisticState,
+  format: string,
+): Promise<void> {
   // loaded with the first request, so that starting stays quick
   const { FORMAT_NAMES, FORMATS } = await import('../exchange/format.ts');
   const { exportState } = await import('../exchange/export-state.ts');
@@ -100,11 +122,11 @@ async function sendState(response: ServerResponse, channel: Channel, format: str
   if (known === undefined) {
     return send(response, 400, { error: `format is one of ${FORMAT_NAMES.join(', ')}, got '${format.slice(0, 40)}'` });
   }
-  if (known === 'json') return send(response, 200, channel.state());
+  if (known === 'json') return send(response, 200, state);
   let content: string | Uint8Array;
   try {
     // of the others the layers have no place for names
-    content = exportState(channel.state(), known, known === 'sklearn' ? { features: channel.config.features } : {});
+    content = exportState(state, known, known === 'sklearn' ? { features: channel.config.features } : {});
   } catch (error) {
     if (!(error instanceof StreamnormError)) throw error;
     return send(response, 409, { error: error.message });
@@ -132,6 +154,7 @@ function details(channel: Channel, source: SourceFigures | undefined): object {
     state: channel.state(),
     stats: channel.report(),
     pending: channel.pending,
+    ...(channel.keyed && { keys: channel.keyed.size, evictedKeys: channel.keyed.evictions }),
     counters: channel.counters,
     producers: channel.producerCount,
     subscribers: channel.subscriberCount,

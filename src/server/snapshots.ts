@@ -13,13 +13,14 @@ export class Snapshots {
    * The snapshot of a channel for a subscriber that has row `seq` and will get the next one first.
    *
    * @param recovered it goes on where `since` says it was
+   * @param key whose rows it gets; absent: those of all
    */
-  text(channel: Channel, seq: number, recovered: boolean): string {
+  text(channel: Channel, seq: number, recovered: boolean, key?: string): string {
     const name = JSON.stringify(channel.name);
-    const last = JSON.stringify(lastRow(channel, seq));
+    const last = JSON.stringify(key === undefined ? lastRow(channel, seq) : lastRowOf(channel, seq, key));
     return (
       `{"type":"snapshot","channel":${name},"epoch":"${channel.epoch}","seq":${seq},` +
-      `${this.#shared(channel)},"last":${last},"recovered":${recovered}}`
+      `${key === undefined ? this.#shared(channel) : contentOf(channel, key)},"last":${last},"recovered":${recovered}}`
     );
   }
 
@@ -27,33 +28,52 @@ export class Snapshots {
     const known = this.#known.get(channel);
     // nothing of it moves without a row going out
     if (known !== undefined && known.seq === channel.seq) return known.text;
-    const text = JSON.stringify({
-      features: channel.config.features,
-      config: describeConfig(channel),
-      state: channel.state(),
-      stats: channel.report(),
-    }).slice(1, -1);
+    const text = contentOf(channel);
     this.#known.set(channel, { seq: channel.seq, text });
     return text;
   }
 }
 
+/** Features, configuration and statistics, of all rows or of one key: null where that has none yet. */
+function contentOf(channel: Channel, key?: string): string {
+  const { state, stats } =
+    key === undefined
+      ? { state: channel.state(), stats: channel.report() }
+      : (channel.ofKey(key) ?? { state: null, stats: null });
+  const { features } = channel.config;
+  return JSON.stringify({ features, config: describeConfig(channel), key, state, stats }).slice(1, -1);
+}
+
+/** The last row of a key up to `seq`; null when there is none in the history. */
+function lastRowOf({ history }: Channel, seq: number, key: string): { t: number; z: (number | null)[] } | null {
+  for (const block of history.newestFirst()) {
+    if (block.seq > seq) continue;
+    const { features, times, z, keys = [] } = block.content;
+    const row = keys.lastIndexOf(key, Math.min(keys.length - 1, seq - block.seq));
+    if (row >= 0) return { t: times[row], z: Array.from(z.subarray(row * features, (row + 1) * features), orNull) };
+  }
+  return null;
+}
+
 /** Row `seq`, which the subscriber may have seen; null when it is no longer known. */
-function lastRow({ history }: Channel, seq: number): { t: number; z: (number | null)[] } | null {
+function lastRow({ history }: Channel, seq: number): { t: number; z: (number | null)[]; k?: string } | null {
   const block = history.from(seq);
   if (block === undefined) return null;
-  const { features, times, z } = block.content;
-  return { t: times[0], z: Array.from(z.subarray(0, features), orNull) };
+  const { features, times, z, keys } = block.content;
+  return { t: times[0], z: Array.from(z.subarray(0, features), orNull), ...(keys && { k: keys[0] }) };
 }
 
 /** What the world may know of a channel's configuration. */
 export function describeConfig({ config }: Channel): object {
-  const { features, method, options, time, history } = config;
+  const { features, method, options, time, keys, history } = config;
   return {
     features,
     method,
     ...options,
     ...(time !== undefined && { time }),
+    ...(keys !== undefined && { key: keys.field }),
+    ...(keys?.maxKeys !== undefined && { maxKeys: keys.maxKeys }),
+    ...(keys?.idleMs !== undefined && { keyIdleMs: keys.idleMs }),
     history,
   };
 }

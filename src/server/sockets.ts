@@ -16,6 +16,7 @@ import { type OutboundQuery, readOutboundQuery } from './outbound-query.ts';
 import { PerMinute } from './per-minute.ts';
 import { Producer } from './producer.ts';
 import { pathOf } from './routes.ts';
+import { readKey } from './row-keys.ts';
 import { Snapshots } from './snapshots.ts';
 import { Subscriber } from './subscriber.ts';
 
@@ -211,12 +212,21 @@ export class Sockets {
       this.#fail(socket, 4404, new StreamnormError('NO_CHANNEL', `there is no channel '${name.slice(0, 64)}'`));
       return;
     }
-    if (role === 'in') this.#openProducer(socket, channel);
+    if (role === 'in') this.#openProducer(socket, channel, parameters);
     else this.#openSubscriber(socket, stream, channel, parameters);
   }
 
-  #openProducer(socket: WebSocket, channel: Channel): void {
-    const producer = new Producer(socket, channel, this.#options.limits, this.#options.log);
+  #openProducer(socket: WebSocket, channel: Channel, parameters: URLSearchParams): void {
+    let key: string | undefined;
+    try {
+      key = producerKey(parameters, channel);
+    } catch (error) {
+      if (!(error instanceof StreamnormError)) throw error;
+      channel.counters.error(error.code);
+      this.#fail(socket, 4400, error);
+      return;
+    }
+    const producer = new Producer(socket, channel, this.#options.limits, this.#options.log, key);
     this.#producers.set(socket, channel);
     channel.producerCount++;
     socket.once('close', () => {
@@ -229,7 +239,7 @@ export class Sockets {
   #openSubscriber(socket: WebSocket, stream: Duplex, channel: Channel, parameters: URLSearchParams): void {
     let query: OutboundQuery;
     try {
-      query = readOutboundQuery(parameters);
+      query = readOutboundQuery(parameters, channel.keyed !== undefined);
     } catch (error) {
       if (!(error instanceof StreamnormError)) throw error;
       channel.counters.error(error.code);
@@ -317,6 +327,16 @@ export class Sockets {
   #countRefused(code: number): void {
     this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
+}
+
+/** The key of rows that bring none: `?key=`. */
+function producerKey(parameters: URLSearchParams, { name, config }: Channel): string | undefined {
+  const key = parameters.get('key');
+  if (key === null) return undefined;
+  if (config.keys === undefined) {
+    throw new StreamnormError('BAD_QUERY', `channel ${name} has no keys: leave ?key= out, or configure its key`);
+  }
+  return readKey(key, 'key');
 }
 
 function say(socket: WebSocket, { code, message }: StreamnormError): void {

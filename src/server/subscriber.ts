@@ -83,7 +83,7 @@ export class Subscriber {
     this.#idle = false;
     this.#overCut = false;
     const recovered = this.#resume();
-    this.#write(snapshots.text(channel, this.#sentSeq, recovered));
+    this.#write(snapshots.text(channel, this.#sentSeq, recovered, query.key));
     this.#stopFollowing = channel.follow(this);
     this.pump();
   }
@@ -134,21 +134,33 @@ export class Subscriber {
   /** Sends what the history has more, as far as the reader takes it. */
   pump(): void {
     const { history, seq } = this.channel;
+    const { key } = this.#query;
     while (this.#takes()) {
       if (this.#sentSeq >= seq) {
         this.#sayNotices(seq);
         return;
       }
+      const whole = history.from(this.#sentSeq + 1);
+      const next = key === undefined ? whole : whole?.only(key);
+      if (whole !== undefined && next === undefined) {
+        // rows of other keys
+        this.#sayNotices(whole.lastSeq);
+        this.#sentSeq = whole.lastSeq;
+        continue;
+      }
       if (this.#mustWait()) return;
-      const next = history.from(this.#sentSeq + 1);
       const replay = this.#sentSeq < this.#replayTo;
       if (next !== undefined && !this.#skips(next, seq, replay)) {
         this.#sayNotices(next.seq - 1);
         this.#send(next, 0, replay);
         continue;
       }
-      const newest = history.newest as Block;
       const from = this.#sentSeq + 1;
+      if (key !== undefined) {
+        this.#leap(key, from, whole === undefined, replay);
+        continue;
+      }
+      const newest = history.newest as Block;
       const skipped = newest.seq - from;
       this.channel.counters.skipped += skipped;
       this.#sayNotices(newest.seq - 1);
@@ -159,6 +171,28 @@ export class Subscriber {
         this.#send(newest, 0, false);
       }
     }
+  }
+
+  /** To the newest rows of a key. How many were left out is known only while all of them are in the history. */
+  #leap(key: string, from: number, isCut: boolean, replay: boolean): void {
+    let newest: Block | undefined;
+    let skipped = 0;
+    for (const block of this.channel.history.newestFirst()) {
+      if (block.lastSeq < from) break;
+      const part = block.from(from).only(key);
+      if (newest === undefined) newest = part;
+      else skipped += part?.rows ?? 0;
+    }
+    this.channel.counters.skipped += skipped;
+    this.#sayNotices((newest?.seq ?? this.channel.seq + 1) - 1);
+    if (this.#query.onSlow === 'conflate' && !replay && !isCut && newest !== undefined) {
+      this.#send(newest, skipped, false);
+      return;
+    }
+    const to = newest === undefined ? this.channel.seq : newest.seq - 1;
+    if (to >= from) this.#sayGap(from, to, replay ? 'history' : 'slow');
+    if (newest === undefined) this.#sentSeq = this.channel.seq;
+    else this.#send(newest, 0, false);
   }
 
   /** Finds where `since` says it was; true when it can go on from there. */

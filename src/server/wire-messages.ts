@@ -18,6 +18,7 @@ const errorCode = z.enum(Object.keys(ERROR_CODES) as ErrorCode[]).meta({
     .join('; '),
 });
 
+const keyText = z.union([z.string().min(1).max(256), z.number()]);
 const record = z.record(z.string(), z.unknown()).describe('values by feature; other fields are ignored');
 const sample = z.union([z.number(), row, record]).describe('one row; a number where there is one feature');
 
@@ -36,6 +37,10 @@ export const producerMessages = {
         .union([time, z.array(time)])
         .nullish()
         .describe('time of all rows, or of each'),
+      key: keyText
+        .optional()
+        .describe('key of all rows, where the channel has keys and rows are no records with theirs'),
+      keys: z.array(keyText).optional().describe('key of each row; this or key'),
     })
     .meta({ title: 'Rows, applied whole or not at all, and answered' }),
 };
@@ -81,9 +86,18 @@ export const subscriberMessages = {
       seq: seq.describe('of the last row before the first next'),
       features: z.array(z.string()),
       config: z.looseObject({ method: z.string() }),
-      state: z.looseObject({ format: z.string() }).describe('what the statistics restore from'),
-      stats: statistics,
-      last: z.looseObject({ t: time, z: row }).nullable().describe('row seq, where it is known'),
+      key: z.string().optional().describe('whose state, stats and last these are; with key='),
+      state: z
+        .looseObject({ format: z.string() })
+        .nullable()
+        .describe(
+          'what the statistics restore from; of a channel with keys how many there are; null: the key has none yet',
+        ),
+      stats: statistics.nullable().describe('null: the key has none yet'),
+      last: z
+        .looseObject({ t: time, z: row, k: z.string().optional() })
+        .nullable()
+        .describe('row seq, where it is known'),
       recovered: z.boolean().describe('it goes on where since said'),
     })
     .meta({ title: 'First, and after each gap that history cannot fill' }),
@@ -91,6 +105,8 @@ export const subscriberMessages = {
     .looseObject({
       type: z.literal('next'),
       seq: seq.describe('of the first row'),
+      seqs: z.array(seq).optional().describe('of each row; with key=, which leaves others out'),
+      k: z.array(z.string()).optional().describe('key of each row, where the channel has keys'),
       t: z.array(time).describe('of each row'),
       z: rows.optional().describe('normalised'),
       raw: rows.optional().describe('as they came in; with include=raw'),
@@ -99,7 +115,11 @@ export const subscriberMessages = {
         .optional()
         .describe('of each row; with include=flags'),
       stats: statistics.optional().describe('after the last row; with include=stats'),
-      skipped: z.int().min(1).optional().describe('rows left out before these, because the reader was slow'),
+      skipped: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('rows (with key= of this key) left out before these, because the reader was slow'),
     })
     .meta({ title: 'Rows' }),
   gap: z

@@ -14,6 +14,8 @@ export interface SamplesByOptions {
   readonly fields: Readonly<Record<string, FieldPath>>;
   /** Where the time is, which becomes the field `time`, in ms. Default: samples have none. */
   readonly time?: FieldPath;
+  /** Where the key of a row is, a text or a number, which becomes the field `key`. Default: samples have none. */
+  readonly key?: FieldPath;
   /** What a time that is a number counts; times may also be ISO 8601 dates. Default `'ms'`. */
   readonly timeUnit?: TimeUnit;
   /** `'string'` takes numbers written as text, too, as exchanges send them to keep their digits. Default `'number'`. */
@@ -27,7 +29,7 @@ export interface SamplesByOptions {
 export const TIME_UNITS = { s: 1_000, ms: 1, us: 1e-3, ns: 1e-6 } as const;
 export type TimeUnit = keyof typeof TIME_UNITS;
 
-const OPTIONS = ['rows', 'fields', 'time', 'timeUnit', 'numbers', 'match', 'ignore'];
+const OPTIONS = ['rows', 'fields', 'time', 'key', 'timeUnit', 'numbers', 'match', 'ignore'];
 
 /**
  * Makes the `samples` option of `fromWebSocket` for messages of other people's: finds the rows in each message and the
@@ -49,19 +51,23 @@ const OPTIONS = ['rows', 'fields', 'time', 'timeUnit', 'numbers', 'match', 'igno
  * // [{ bid: 97120.5, ask: 97120.51, time: 1732450000000 }]
  * samples({ result: null, id: 1 }); // []
  */
-export function samplesBy(options: SamplesByOptions): (message: unknown) => Record<string, number>[] {
+export function samplesBy(
+  options: SamplesByOptions & { key: FieldPath },
+): (message: unknown) => Record<string, number | string>[];
+export function samplesBy(options: SamplesByOptions): (message: unknown) => Record<string, number>[];
+export function samplesBy(options: SamplesByOptions): (message: unknown) => Record<string, number | string>[] {
   const where = 'samplesBy';
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`${where} has no option '${name}', only ${OPTIONS.join(', ')}`);
   }
-  const { rows, fields, time, timeUnit = 'ms', numbers = 'number' } = options;
+  const { rows, fields, time, key, timeUnit = 'ms', numbers = 'number' } = options;
   if (typeof fields !== 'object' || fields === null || Object.keys(fields).length === 0) {
     throw new TypeError(
       `${where} requires fields to say where each field of a sample is, got ${JSON.stringify(fields)}`,
     );
   }
   for (const name of Object.keys(fields)) {
-    if (name === '__proto__' || (name === 'time' && time !== undefined)) {
+    if (name === '__proto__' || (name === 'time' && time !== undefined) || (name === 'key' && key !== undefined)) {
       throw new TypeError(`${where} requires fields to have other names than ${name}`);
     }
   }
@@ -73,6 +79,7 @@ export function samplesBy(options: SamplesByOptions): (message: unknown) => Reco
   }
   const columns = Object.entries(fields).map(([name, path]) => ({ name, read: inRow(where, `fields.${name}`, path) }));
   const readTime = time === undefined ? undefined : inRow(where, 'time', time);
+  const readKey = key === undefined ? undefined : inRow(where, 'key', key);
   const rowsAt = rows === undefined ? undefined : fieldAt(where, 'rows', rows);
   const matched = options.match === undefined ? undefined : matches(where, 'match', options.match);
   const ignored = options.ignore === undefined ? undefined : matches(where, 'ignore', options.ignore);
@@ -86,7 +93,7 @@ export function samplesBy(options: SamplesByOptions): (message: unknown) => Reco
     }
     const list = Array.isArray(body) && isContainer(body[0]) ? body : [body];
     return list.map((row: unknown, index) => {
-      const sample: Record<string, number> = {};
+      const sample: Record<string, number | string> = {};
       let found = 0;
       for (const { name, read } of columns) {
         const value = read(row, message);
@@ -100,6 +107,7 @@ export function samplesBy(options: SamplesByOptions): (message: unknown) => Reco
         });
       }
       if (readTime !== undefined) sample.time = timeOf(readTime(row, message), TIME_UNITS[timeUnit], index);
+      if (readKey !== undefined) sample.key = keyOf(readKey(row, message), index);
       return sample;
     });
   };
@@ -136,6 +144,12 @@ function timeOf(value: unknown, factor: number, row: number): number {
       row,
     },
   );
+}
+
+function keyOf(value: unknown, row: number): string {
+  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  throw new StreamnormError('BAD_VALUE', `key of row ${row} must be a text or a number, got ${kindOf(value)}`, { row });
 }
 
 function isContainer(value: unknown): boolean {

@@ -184,13 +184,13 @@ describe('bounds', () => {
     const keyed = createKeyedNormalizer('cumulative', ['x'], {}, { maxKeys: 9, idleMs: 100 });
     one(keyed, 'a', 1, 0);
     one(keyed, 'b', 1, 50);
-    expect(keyed.expiryMs).toBe(100);
+    expect(keyed.dueMs).toBe(100);
     one(keyed, 'a', 1, 100);
     expect(keyed.state('a')).toMatchObject({ count: [1] });
     expect(keyed.evictions).toEqual({ maxKeys: 0, idle: 1 });
-    keyed.expire(149);
+    keyed.advance(149);
     expect(keyed.size).toBe(2);
-    keyed.expire(150);
+    keyed.advance(150);
     expect([keyed.size, keyed.has('b')]).toEqual([1, false]);
   });
 
@@ -212,7 +212,7 @@ describe('bounds', () => {
     one(keyed, 'a', 1, 0);
     one(keyed, 'b', 2, 5);
     expect(keyed.dueMs).toBe(10);
-    expect(keyed.flushOverdue(12)?.keys).toEqual(['a']);
+    expect(keyed.advance(12)?.keys).toEqual(['a']);
     expect(keyed.dueMs).toBe(15);
     expect(keyed.flushKey('b')?.keys).toEqual(['b']);
     expect([keyed.dueMs, keyed.pending]).toEqual([Number.POSITIVE_INFINITY, 0]);

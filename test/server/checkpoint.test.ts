@@ -154,10 +154,12 @@ test('every single bit flipped in a checkpoint is found', async () => {
     const flipped = Buffer.from(bytes);
     flipped[bit >> 3] ^= 1 << (bit & 7);
     writeFileSync(file, flipped);
-    await expect(store.load('c', features, 'batch'), `bit ${bit}`).rejects.toMatchObject({ code: 'STATE' });
+    await expect(store.load({ channel: 'c', features: features, method: 'batch' }), `bit ${bit}`).rejects.toMatchObject(
+      { code: 'STATE' },
+    );
   }
   writeFileSync(file, bytes);
-  expect((await store.load('c', features, 'batch'))?.checkpoint.seq).toBe(5);
+  expect((await store.load({ channel: 'c', features: features, method: 'batch' }))?.checkpoint.seq).toBe(5);
   await store.close();
 });
 
@@ -191,9 +193,9 @@ test('a checkpoint that was written at once is not replaced by an older one stil
   const slow = store.save(checkpointOf(5));
   store.saveNow(checkpointOf(9));
   await slow;
-  expect((await store.load('c', features, 'batch'))?.checkpoint.seq).toBe(9);
+  expect((await store.load({ channel: 'c', features: features, method: 'batch' }))?.checkpoint.seq).toBe(9);
   await store.save(checkpointOf(12));
-  expect((await store.load('c', features, 'batch'))?.checkpoint.seq).toBe(12);
+  expect((await store.load({ channel: 'c', features: features, method: 'batch' }))?.checkpoint.seq).toBe(12);
   await store.close();
 });
 
@@ -210,7 +212,7 @@ test('a reader finds a whole checkpoint at every moment', async () => {
   })();
   let last = 0;
   while (!done) {
-    const seq = (await store.load('c', features, 'batch'))!.checkpoint.seq;
+    const seq = (await store.load({ channel: 'c', features: features, method: 'batch' }))!.checkpoint.seq;
     expect(seq).toBeGreaterThanOrEqual(last);
     last = seq;
   }

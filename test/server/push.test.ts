@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StreamnormError } from '../../src/errors.ts';
-import { type PushForm, readBinaryPush, readJsonPush } from '../../src/server/push.ts';
+import { readBinaryPush, readJsonPush } from '../../src/server/push.ts';
+import type { PushForm } from '../../src/server/push-form.ts';
 import { encodeFrame } from '../../src/websocket/frame.ts';
 
 const FORM: PushForm = { features: ['bid', 'ask'], time: undefined, maxRows: 3 };

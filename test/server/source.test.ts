@@ -28,6 +28,16 @@ test('rows of the feed go out like those of a producer, acknowledgements and hea
   expect(server.channel('btc').report().rows).toBe(4);
 });
 
+test('the key comes from the message, as any field does', async () => {
+  const exchange = await exchangeOf();
+  const server = await fed(exchange, { fields: { ...QUOTES.fields, symbol: 's' } }, { key: 'symbol' });
+  const { client } = await subscribe(server, 'btc');
+  await subscribed(exchange);
+  exchange.quote();
+  expect(await client.find('next')).toMatchObject({ k: ['BTCUSDT'] });
+  expect(server.channel('btc').ofKey('BTCUSDT')?.stats).toMatchObject({ rows: 1 });
+});
+
 test('time comes from the message', async () => {
   const exchange = await exchangeOf();
   const server = await fed(exchange, { time: '$.data.E', timeUnit: 's' });

@@ -253,7 +253,7 @@ describe('the URL of a subscriber says what it sees', () => {
   });
 
   test.each<[string, string]>([
-    ['formats=json', "there is no parameter 'formats', only format, include, since, maxRate, onSlow, digits"],
+    ['formats=json', "there is no parameter 'formats', only format, include, since, maxRate, onSlow, digits, key"],
     ['format=xml', "format is one of json, f32, f64, got 'xml'"],
     ['include=z,y', "include is one of z, raw, stats, flags, got 'y'"],
     ['include=', "include is one of z, raw, stats, flags, got ''"],
@@ -266,7 +266,7 @@ describe('the URL of a subscriber says what it sees', () => {
     ['maxRate=fast', "maxRate is a number of messages per second in (0, 1000], got 'fast'"],
     ['onSlow=wait', "onSlow is one of conflate, drop, close, got 'wait'"],
     ['digits=8', "digits is one of 7, 17, got '8'"],
-    ['__proto__=1', "there is no parameter '__proto__', only format, include, since, maxRate, onSlow, digits"],
+    ['__proto__=1', "there is no parameter '__proto__', only format, include, since, maxRate, onSlow, digits, key"],
   ])('%s is refused with BAD_QUERY and 4400', async (query, message) => {
     const server = await serve({ channels });
     const client = await Client.open(outUrl(server, 'c', `?${query}`));

@@ -147,3 +147,20 @@ test('a condition holds when all of its paths do, a list when one of its conditi
   const either = matches('doc', 'match', [{ a: 1 }, { b: { exists: false } }]);
   expect([either({ a: 1, b: 1 }), either({}), either({ b: 1 })]).toEqual([true, true, false]);
 });
+
+test('samplesBy gives each row its key as a text, and refuses one without', () => {
+  const read = samplesBy({ rows: 'data', fields: { x: 'x' }, key: 's' });
+  expect(
+    read({
+      data: [
+        { x: 1, s: 'a' },
+        { x: 2, s: 7 },
+      ],
+    }),
+  ).toEqual([
+    { x: 1, key: 'a' },
+    { x: 2, key: '7' },
+  ]);
+  expect(() => read({ data: [{ x: 1 }] })).toThrow('key of row 0 must be a text or a number, got nothing');
+  expect(() => samplesBy({ fields: { key: 'x' }, key: 's' })).toThrow('requires fields to have other names than key');
+});

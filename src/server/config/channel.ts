@@ -10,6 +10,7 @@ import {
   type OptionName,
 } from '../../core/methods.ts';
 import { DURATION_RULE } from './duration-value.ts';
+import { type KeysConfig, keyErrors, keyFields, keysConfig } from './keys.ts';
 import { type SourceConfig, sourceConfig, sourceErrors, sourceSchema } from './source.ts';
 
 export interface ChannelConfig {
@@ -19,6 +20,8 @@ export interface ChannelConfig {
   readonly options: MethodOptions;
   /** Field of a record that holds its time: ms since 1970, or an ISO 8601 date. */
   readonly time: string | undefined;
+  /** Undefined: one set of statistics for all rows. */
+  readonly keys: KeysConfig | undefined;
   /** Rows kept for `since`. */
   readonly history: number;
   /** Upstream feed. */
@@ -67,6 +70,7 @@ export const channelSchema = z.strictObject({
   method: z.enum(METHOD_NAMES).default('batch').describe('how rows are normalised'),
   ...methodOptions,
   time: z.string().min(1).optional().describe('field of a record with its time: ms since 1970 or an ISO 8601 date'),
+  ...keyFields,
   history: z.number().int().min(0).max(1_000_000).default(10_000).describe('rows kept for since'),
   source: sourceSchema.optional().describe('upstream WebSocket feed'),
   // both readings would be silently wrong for half of the people who write it
@@ -76,9 +80,11 @@ export const channelSchema = z.strictObject({
 type GivenChannel = z.output<typeof channelSchema>;
 
 /** A channel of the configuration, read. */
-export function channelConfig({ features, method, time, history, source, ...rest }: GivenChannel): ChannelConfig {
+export function channelConfig(given: GivenChannel): ChannelConfig {
+  const { features, method, time, key, maxKeys, keyIdle, history, source, ...rest } = given;
   const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { features, method, options, time, history, source: source && sourceConfig(source) };
+  const keys = keysConfig({ key, maxKeys, keyIdle });
+  return { features, method, options, time, keys, history, source: source && sourceConfig(source) };
 }
 
 /**
@@ -88,9 +94,10 @@ export function channelConfig({ features, method, time, history, source, ...rest
 function methodErrors(given: unknown): [string[], string][] {
   if (typeof given !== 'object' || given === null) return [];
   const fields = new Map(Object.entries(given));
+  const keyFaults = [...keyErrors(fields)];
   const features = featureNames.safeParse(fields.get('features')).data;
   const method = channelSchema.shape.method.safeParse(fields.get('method')).data;
-  if (method === undefined || (method === 'frozen' && features === undefined)) return [];
+  if (method === undefined || (method === 'frozen' && features === undefined)) return keyFaults;
   const options: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries({ ...methodOptions, momentum: z.unknown() })) {
     const value = fields.get(name);
@@ -99,11 +106,11 @@ function methodErrors(given: unknown): [string[], string][] {
     if (judged && schema.safeParse(value).success) options[name] = value;
   }
   const errors = optionErrors(method, features ?? ['x'], options);
-  errors.push(...sourceErrors(features, fields.get('source')));
+  errors.push(...sourceErrors(features, fields.get('source'), fields.get('key')));
   if (options.single === 'error') {
     errors.push([['single'], "a live feed cannot refuse a batch of one, whose row was accepted: use 'flag'"]);
   }
-  return errors;
+  return [...errors, ...keyFaults];
 }
 
 /** Without these a method says nothing of its other options. */

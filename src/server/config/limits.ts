@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { MAX_TIMER_MS } from './duration-value.ts';
+import { keyCount } from './keys.ts';
 
 /** What the server keeps within bounds. Every one is an option of `limits`. */
 export const DEFAULT_LIMITS = {
@@ -30,6 +31,8 @@ export const DEFAULT_LIMITS = {
   headersMs: 5_000,
   /** Producers of a channel whose last `seq` is remembered; the longest silent is forgotten first. */
   maxProducers: 10_000,
+  /** Keys of a channel that have statistics, unless it has a `maxKeys`; the one unused for longest is evicted. */
+  maxKeys: 100_000,
   /** Above this many bytes in its socket a subscriber gets the newest rows only. */
   conflateAboveBytes: 262_144,
   /** As well when it has not answered a ping for so long. */
@@ -74,6 +77,7 @@ export const limitsSchema = z.strictObject({
   maxSubprotocols: count,
   headersMs: ms,
   maxProducers: count,
+  maxKeys: keyCount,
   conflateAboveBytes: bytes,
   conflateAfterMs: ms,
   cutAboveBytes: bytes,

@@ -128,17 +128,23 @@ export function sourceConfig({ heartbeat, deadline, sequence, handshake, ...rest
 }
 
 /** How the samples of a channel are found in the messages of its source. */
-export function sourceSamples(features: readonly string[], source: SourceConfig | Given) {
+/** @param key field of the key, whose place is in `fields` as that of a feature */
+export function sourceSamples(features: readonly string[], source: SourceConfig | Given, key: string | undefined) {
   const { rows, fields = {}, time, timeUnit, numbers, match, ignore } = source;
   const given = Object.entries({ rows, time, timeUnit, numbers, match, ignore });
   return samplesBy({
+    ...(key !== undefined && { key: fields[key] ?? [key] }),
     ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
     fields: Object.fromEntries(features.map((feature) => [feature, fields[feature] ?? [feature]])),
   });
 }
 
 /** What a schema cannot say of a source, with where it is; it reads the channel as it was given. */
-export function* sourceErrors(features: readonly string[] | undefined, given: unknown): Generator<[string[], string]> {
+export function* sourceErrors(
+  features: readonly string[] | undefined,
+  given: unknown,
+  key: unknown,
+): Generator<[string[], string]> {
   const { data: source } = sourceSchema.safeParse(given);
   if (source === undefined) return;
   const fault = (read: () => unknown): string | undefined => {
@@ -158,9 +164,15 @@ export function* sourceErrors(features: readonly string[] | undefined, given: un
     ]),
   ];
   if (features !== undefined) {
-    const unknown = Object.keys(source.fields ?? {}).filter((name) => !features.includes(name));
+    const unknown = Object.keys(source.fields ?? {}).filter((name) => !features.includes(name) && name !== key);
     if (unknown.length > 0) checks.push([['fields'], `the channel has no feature ${unknown.join(', ').slice(0, 200)}`]);
-    checks.push([[], fault(() => sourceSamples(features, source))?.replace(/^samplesBy/, 'source')]);
+    checks.push([
+      [],
+      fault(() => sourceSamples(features, source, typeof key === 'string' ? key : undefined))?.replace(
+        /^samplesBy/,
+        'source',
+      ),
+    ]);
   }
   for (const [where, message] of checks) if (message !== undefined) yield [['source', ...where], message];
 }

@@ -87,7 +87,7 @@ export class ChannelSource {
         headers: () => sourceHeaders(this.#config, this.#env),
         open: () => openingMessages(this.#config, this.#env),
         protocols,
-        samples: sourceSamples(this.#channel.config.features, this.#config),
+        samples: sourceSamples(this.#channel.config.features, this.#config, this.#channel.config.keys?.field),
         maxRows: this.#maxRows,
         deadlineMs: this.#config.deadlineMs,
         handshakeTimeoutMs: this.#config.handshakeMs,
@@ -144,13 +144,15 @@ export class ChannelSource {
     const channel = this.#channel;
     this.figures.counts.message++;
     channel.counters.messages++;
-    const { features, time } = channel.config;
+    const { features, time, keys } = channel.config;
     const form = {
       features,
       time: this.#config.time === undefined ? time : 'time',
+      // as `samplesBy` names it
+      key: keys && 'key',
       maxRows: this.#maxRows,
     };
-    const push = readRows(samples as Sample[], form, Date.now(), undefined, undefined, false);
+    const push = readRows(samples as Sample[], form, Date.now(), undefined, undefined, false, undefined);
     if (this.#wasAway) {
       this.#wasAway = false;
       this.#hole({
