@@ -2,14 +2,20 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../server/version.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { type Host, StoppedBySignal } from './host.ts';
-import { addNatsCommand } from './nats-command.ts';
 import { BrokenPipe } from './output.ts';
-import { addPipeCommand } from './pipe-command.ts';
-import { addReplayCommand } from './replay-command.ts';
-import { addServeCommand } from './serve-command.ts';
-import { addStateCommand } from './state-command.ts';
-import { addTailCommand } from './tail-command.ts';
-import { addWorkerCommand } from './worker-command.ts';
+
+type AddCommand = (program: Command, host: Host) => void;
+
+/** Where each command is; only the one that is called is loaded, which is most of what starting takes. */
+const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
+  ['serve', async () => (await import('./serve-command.ts')).addServeCommand],
+  ['pipe', async () => (await import('./pipe-command.ts')).addPipeCommand],
+  ['replay', async () => (await import('./replay-command.ts')).addReplayCommand],
+  ['tail', async () => (await import('./tail-command.ts')).addTailCommand],
+  ['state', async () => (await import('./state-command.ts')).addStateCommand],
+  ['worker', async () => (await import('./worker-command.ts')).addWorkerCommand],
+  ['nats', async () => (await import('./nats-command.ts')).addNatsCommand],
+]);
 
 /**
  * Runs the command line.
@@ -18,7 +24,7 @@ import { addWorkerCommand } from './worker-command.ts';
  * @returns the exit code
  */
 export async function run(args: readonly string[], host: Host, debug = false): Promise<number> {
-  const program = programOf(host);
+  const program = await programOf(args[0], host);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;
@@ -34,7 +40,8 @@ export async function run(args: readonly string[], host: Host, debug = false): P
   }
 }
 
-function programOf(host: Host): Command {
+/** With the command `called`, or with all: for help, and to say what there is. */
+async function programOf(called: string | undefined, host: Host): Promise<Command> {
   const program = new Command('streamnorm')
     .description('Streaming online normalizer: a Unix filter and a WebSocket server.')
     .version(version(), '--version', 'prints the version')
@@ -42,13 +49,8 @@ function programOf(host: Host): Command {
     .helpCommand(false)
     .exitOverride()
     .configureHelp({ helpWidth: 110, showGlobalOptions: false });
-  addServeCommand(program, host);
-  addPipeCommand(program, host);
-  addReplayCommand(program, host);
-  addTailCommand(program, host);
-  addStateCommand(program, host);
-  addWorkerCommand(program, host);
-  addNatsCommand(program, host);
+  const one = COMMANDS.get(called ?? '');
+  for (const load of one === undefined ? COMMANDS.values() : [one]) (await load())(program, host);
   for (const [command, name] of withSubcommands(program, 'streamnorm')) {
     command.configureOutput({
       writeOut: (text) => host.stdout.write(text),
