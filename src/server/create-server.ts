@@ -97,6 +97,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
 
   const sources = new Sources(limits, env, log);
   const degraded = () => checkpointer?.failure ?? sources.failure;
+  await sources.prepare(config.channels.values());
   const running = version();
   const reloads = new Map<string, number>();
   let ready = false;
@@ -191,6 +192,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       throw new StreamnormError('CONFIG', `a change of ${paths} needs a restart; nothing was applied`);
     }
     // all that can fail comes before all that shows
+    await sources.prepare(next.channels.values());
     requireVariables(next.channels, env);
     const nextAuthenticator = await Authenticator.open(next.auth, env, log);
     const added: Channel[] = [];

@@ -5,7 +5,7 @@ import type { ChannelConfig } from '../config/channel.ts';
 import type { Limits } from '../config/limits.ts';
 import type { SourceConfig } from '../config/source.ts';
 import type { Log } from '../log.ts';
-import { ChannelSource } from './channel-source.ts';
+import type { ChannelSource } from './channel-source.ts';
 import type { SourceFigures } from './source-figures.ts';
 import { missingVariables } from './source-secrets.ts';
 
@@ -15,19 +15,28 @@ export class Sources {
   readonly #env: Environment;
   readonly #log: Log;
   readonly #sources: Map<string, ChannelSource>;
+  #Source: typeof ChannelSource | undefined;
 
   constructor(limits: Limits, env: Environment, log: Log) {
     this.#limits = limits;
     this.#env = env;
     this.#log = log;
     this.#sources = new Map();
+    this.#Source = undefined;
+  }
+
+  /** Loads the client side where a channel needs it, which servers without sources start quicker for. Before `start`. */
+  async prepare(channels: Iterable<ChannelConfig>): Promise<void> {
+    for (const { source } of channels) {
+      if (source !== undefined) this.#Source ??= (await import('./channel-source.ts')).ChannelSource;
+    }
   }
 
   /** Connects a channel to its source, if it has one, in the place of the one that it had. */
   start(channel: Channel, source: SourceConfig | undefined): void {
     this.stop(channel.name);
-    if (source === undefined) return;
-    const running = new ChannelSource(channel, source, this.#limits.maxRowsPerMessage, this.#env, this.#log);
+    if (source === undefined || this.#Source === undefined) return;
+    const running = new this.#Source(channel, source, this.#limits.maxRowsPerMessage, this.#env, this.#log);
     this.#sources.set(channel.name, running);
     running.start();
   }
