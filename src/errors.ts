@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   AUTH: 'the token is missing, wrong or expired',
   FORBIDDEN: 'the token does not allow this',
   SEQ_FUTURE: 'since is later than anything this channel has sent',
+  RATE: 'more than the rows or bytes a second that are allowed; try again after retryAfterMs',
   OVERLOADED: 'a limit of the server is reached; try again later',
   CONFIG: 'the configuration is wrong',
   STATE: 'a saved state cannot be used',
@@ -34,10 +35,17 @@ export class StreamnormError extends Error {
   readonly code: ErrorCode;
   /** Index of the row at fault within its message, where there is one. */
   readonly row: number | undefined;
+  /** When the same may be tried again, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, details: { row?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: { row?: number; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.row = details.row;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }

@@ -12,7 +12,13 @@ const RECORDING = fileURLToPath(new URL('../../data/suthaharan-multi-hop.csv', i
 const ROWS_PER_SECOND = 50;
 
 /** Plays the recording that ships with the package into the demo channels over real WebSockets, for ever. */
-export function playDemo(port: number, host = '127.0.0.1', notices: Pick<Notices, 'line'>): Subscription {
+export function playDemo(
+  port: number,
+  host = '127.0.0.1',
+  notices: Pick<Notices, 'line'>,
+  token: string | undefined,
+): Subscription {
+  const client = token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } };
   const bad = new BadLines(notices);
   const options = {
     format: 'csv' as const,
@@ -23,7 +29,7 @@ export function playDemo(port: number, host = '127.0.0.1', notices: Pick<Notices
   const feeds = Object.keys(DEMO_CHANNELS).map((channel) => {
     const socket = new SocketNotices(notices);
     const url = `ws://${reachable(host)}:${port}/in/${channel}`;
-    return replay(RECORDING, url, options, { clock: systemClock, bad, status: (event) => socket.tell(event) });
+    return replay(RECORDING, url, options, { clock: systemClock, bad, status: (event) => socket.tell(event), client });
   });
   return merge(...feeds).subscribe({ error: (error) => notices.line(`the demo ended: ${(error as Error).message}`) });
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { StreamnormError } from '../errors.ts';
 import { BadLines } from './bad-lines.ts';
+import { addClientFlags, CLIENT_EXAMPLES, type ClientFlags, clientOptions } from './client-flags.ts';
 import { systemClock } from './clock.ts';
 import { plainly, socketUrl } from './connected.ts';
 import { counted } from './counted.ts';
@@ -11,7 +12,7 @@ import { Notices } from './notices.ts';
 import { SocketNotices } from './socket-notices.ts';
 import { asUsage } from './usage-error.ts';
 
-interface ReplayFlags {
+interface ReplayFlags extends ClientFlags {
   format?: 'csv' | 'ndjson';
   features?: string[];
   time?: string;
@@ -33,7 +34,7 @@ Examples:
 Exit codes: 0 at the end, 2 wrong options, 65 bad data, 66 FILE cannot be read, 69 refused for good.`;
 
 export function addReplayCommand(program: Command, host: Host): void {
-  program
+  const command = program
     .command('replay')
     .summary('a CSV or NDJSON file as a live feed')
     .description('Plays a recording into a channel of a server, at its own timestamps or at a rate.')
@@ -47,8 +48,9 @@ export function addReplayCommand(program: Command, host: Host): void {
     .option('--features <a,b>', 'columns to send (default: the numeric ones of CSV, all of NDJSON)', listOf)
     .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: time, timestamp or ts)')
     .addOption(new Option('--format <name>', 'of the file (default: by its ending)').choices(['csv', 'ndjson']))
-    .option('--strict', 'exit code 65 for the first bad line, and at the end when the server refused rows')
-    .addHelpText('after', EXAMPLES)
+    .option('--strict', 'exit code 65 for the first bad line, and at the end when the server refused rows');
+  addClientFlags(command)
+    .addHelpText('after', CLIENT_EXAMPLES + EXAMPLES)
     .action((file, url, flags) => runReplay(file, socketUrl(url), flags, host));
 }
 
@@ -61,12 +63,18 @@ async function runReplay(file: string, url: string, flags: ReplayFlags, host: Ho
   const bad = new BadLines(notices, flags.strict);
   const socket = new SocketNotices(notices);
   const clock = systemClock;
+  const client = await clientOptions(url, flags, host, notices);
   const startMs = clock.elapsed();
   let rows = 0;
   const text = () => `${counted(rows, 'row')} sent, ${((clock.elapsed() - startMs) / 1000).toFixed(1)} s`;
   const pace = rate === undefined ? { speed } : { rate };
   const written = asUsage(() =>
-    replay(file, url, { format, features, time, pace, loop }, { clock, bad, status: (event) => socket.tell(event) }),
+    replay(
+      file,
+      url,
+      { format, features, time, pace, loop },
+      { clock, bad, status: (event) => socket.tell(event), client },
+    ),
   );
   const watched = written.pipe(
     tap((count) => {

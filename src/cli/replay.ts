@@ -1,5 +1,6 @@
 import { defer, finalize, from, map, type Observable, tap } from 'rxjs';
 import { sinkOver } from '../websocket/sink.ts';
+import type { SocketOptions } from '../websocket/socket-options.ts';
 import type { SocketStatus } from '../websocket/socket-status.ts';
 import { wsTransport } from '../websocket/ws-socket.ts';
 import type { BadLines } from './bad-lines.ts';
@@ -24,6 +25,8 @@ export interface ReplayParts {
   readonly bad: BadLines;
   /** Told what the socket does. */
   readonly status?: (event: SocketStatus) => void;
+  /** How it shows who it is. */
+  readonly client?: Pick<SocketOptions, 'headers' | 'ca'>;
 }
 
 /**
@@ -41,10 +44,10 @@ export function replay(
   file: string,
   url: string,
   { pace, loop, ...options }: ReplayOptions,
-  { clock, bad, status }: ReplayParts,
+  { clock, bad, status, client }: ReplayParts,
 ): Observable<number> {
   const recording = { ...options, timeless: 'rate' in pace };
-  const sink = sinkOver(wsTransport)<unknown[]>(url, { status, maxQueue: MOST_UNWRITTEN });
+  const sink = sinkOver(wsTransport)<unknown[]>(url, { status, maxQueue: MOST_UNWRITTEN, ...client });
   return defer(() => {
     const stop = new AbortController();
     const gate = new Gate(MOST_UNWRITTEN);

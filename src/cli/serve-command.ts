@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Subscription } from 'rxjs';
 import type { RunningServer } from '../server/create-server.ts';
 import { portOf } from './flag-values.ts';
 import { type Host, type StopSignal, signalExitCode } from './host.ts';
 import { Notices } from './notices.ts';
-import { readConfig, type ServeFlags, serverConfig, wantsPretty } from './serve-config.ts';
+import { readConfig, type ServeFlags, serverConfig, wantsPretty, withDemoToken } from './serve-config.ts';
 import { jsonLog, prettyLog, type ServeLog } from './serve-log.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -51,7 +52,13 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
   }
   const notices = new Notices('serve', host);
   const given = flags.config === undefined ? {} : await readConfig(flags.config);
-  const config = serverConfig(given, flags);
+  const written = serverConfig(given, flags);
+  const demoToken =
+    flags.demo === true && written?.auth !== undefined ? randomBytes(32).toString('base64url') : undefined;
+  const config = demoToken === undefined ? written : withDemoToken(written, demoToken);
+  if (flags.demo === true && config?.listen?.tls !== undefined) {
+    throw new UsageError('--demo plays over a WebSocket without TLS: leave out listen.tls');
+  }
   // listened to before there is a server: a signal meanwhile must not leave half of one
   const stopped = firstSignal(host);
   const { createServer } = await import('../server/create-server.ts');
@@ -63,9 +70,8 @@ async function runServe(flags: ServeFlags, host: Host): Promise<void> {
     server = await createServer(config, { log: log.sink, env: host.env });
     if (flags.demo === true) {
       const { playDemo } = await import('./demo.ts');
-      demo = playDemo(server.port, config.listen?.host, {
-        line: (message) => log.sink({ level: 'info', event: 'demo', message, fields: {} }),
-      });
+      const line = (message: string) => log.sink({ level: 'info', event: 'demo', message, fields: {} });
+      demo = playDemo(server.port, config.listen?.host, { line }, demoToken);
     }
     if (flags.config !== undefined) stopReloading = reloadOnHangup(server, flags, log, host);
     await stopped;

@@ -54,6 +54,15 @@ export function wantsPretty(config: unknown): boolean | undefined {
   return isRecord(log) && typeof log.pretty === 'boolean' ? log.pretty : undefined;
 }
 
+/** The configuration with a token of the demo's own beside those of others, where there is `auth`. */
+export function withDemoToken(config: ServerConfigInput, token: string): ServerConfigInput {
+  const auth: unknown = config?.auth;
+  if (!isRecord(auth)) return config;
+  const demo = { name: 'streamnorm-demo', token: { plain: token }, in: Object.keys(DEMO_CHANNELS) };
+  const tokens: unknown = auth.tokens ?? [];
+  return Array.isArray(tokens) ? { ...config, auth: { ...auth, tokens: [...tokens, demo] } } : config;
+}
+
 function merged(under: unknown, over: unknown): unknown {
   if (under === undefined) return over;
   return isRecord(under) && isRecord(over) ? { ...under, ...over } : over;

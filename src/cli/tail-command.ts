@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addClientFlags, CLIENT_EXAMPLES, type ClientFlags, clientOptions } from './client-flags.ts';
 import { plainly, socketUrl } from './connected.ts';
 import { countOf } from './flag-values.ts';
 import type { Host } from './host.ts';
@@ -10,7 +11,7 @@ import { asUsage } from './usage-error.ts';
 /** Text kept while standard output is full; then the connection is given up, and taken up again where it was. */
 const MOST_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-interface TailFlags {
+interface TailFlags extends ClientFlags {
   rawMessages?: true;
   count?: number;
 }
@@ -27,14 +28,15 @@ Examples:
 Exit codes: 0 after --count rows, 2 wrong options, 69 refused for good.`;
 
 export function addTailCommand(program: Command, host: Host): void {
-  program
+  const command = program
     .command('tail')
     .summary('a subscriber: NDJSON on standard output')
     .description('Follows a channel of a server and prints its rows; reconnects for ever.')
     .argument('<url>', 'of the channel: ws://host/out/<channel>')
     .option('--count <rows>', 'stops after so many rows', countOf)
-    .option('--raw-messages', 'prints messages as they are')
-    .addHelpText('after', EXAMPLES)
+    .option('--raw-messages', 'prints messages as they are');
+  addClientFlags(command)
+    .addHelpText('after', CLIENT_EXAMPLES + EXAMPLES)
     .action((url, flags) => runTail(socketUrl(url), flags, host));
 }
 
@@ -45,7 +47,8 @@ async function runTail(url: string, flags: TailFlags, host: Host): Promise<void>
   const { stdout } = host;
   let left = flags.count ?? Number.POSITIVE_INFINITY;
   let stop = () => {};
-  const events = asUsage(() => tail(url, flags.rawMessages === true, (event) => socket.tell(event)));
+  const client = await clientOptions(url, flags, host, notices);
+  const events = asUsage(() => tail(url, flags.rawMessages === true, (event) => socket.tell(event), client));
 
   const failed = new Promise<never>((_, reject) => {
     stdout.on('error', (error: NodeJS.ErrnoException) =>

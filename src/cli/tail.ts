@@ -1,6 +1,6 @@
 import { concatMap, defer, type Observable } from 'rxjs';
 import type { Frame } from '../websocket/frame.ts';
-import { checkedUrl } from '../websocket/socket-options.ts';
+import { checkedUrl, type SocketOptions } from '../websocket/socket-options.ts';
 import type { SocketStatus } from '../websocket/socket-status.ts';
 import { sourceOver } from '../websocket/source.ts';
 import { wsTransport } from '../websocket/ws-socket.ts';
@@ -38,14 +38,21 @@ interface Next {
  *
  * @param url `ws://host/out/<channel>`, with any parameters of the wire
  * @param raw passes messages on whole
+ * @param client how it shows who it is
  */
-export function tail(url: string, raw: boolean, status?: (event: SocketStatus) => void): Observable<TailEvent> {
+export function tail(
+  url: string,
+  raw: boolean,
+  status?: (event: SocketStatus) => void,
+  client: Pick<SocketOptions, 'headers' | 'ca'> = {},
+): Observable<TailEvent> {
   checkedUrl('tail', url);
   return defer(() => {
     const position = new Position(url);
     const source = sourceOver(wsTransport)<unknown>(() => position.url, {
       samples: (message, frame) => [frame === undefined ? message : nextOf(frame, url)],
       status,
+      ...client,
     });
     return source.pipe(concatMap((message) => position.read(message as object, raw)));
   });

@@ -16,6 +16,7 @@ export interface ConfigChanges {
 const FIXED_LIMITS = new Set<string>([
   'headersMs',
   'heartbeatMs',
+  'maxBytesPerSecond',
   'maxConnectsPerSecondPerAddress',
   'maxConnectsPerSecondPerToken',
   'maxHeaderBytes',
@@ -23,6 +24,7 @@ const FIXED_LIMITS = new Set<string>([
   'maxHistoryBytes',
   'maxProducers',
   'maxRememberedAddresses',
+  'maxRowsPerSecond',
   'pingMs',
   'pongMs',
 ] satisfies (keyof Limits)[]);

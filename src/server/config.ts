@@ -5,19 +5,13 @@ import { type AuthConfig, authConfig, authErrors, authSchema } from './config/au
 import { type ChannelConfig, channelConfig, channelErrors, channelSchema } from './config/channel.ts';
 import { durationValue } from './config/duration-value.ts';
 import { DEFAULT_LIMITS, type Limits, limitsSchema } from './config/limits.ts';
-import { listenErrors, listenSchema } from './config/listen.ts';
+import { type ListenConfig, listenConfig, listenErrors, listenSchema } from './config/listen.ts';
 import { logSchema } from './config/log.ts';
 import { type NatsConfig, natsConfig, natsSchema } from './config/nats.ts';
 import type { LogLevel } from './log.ts';
 
 export interface ServerConfig {
-  readonly listen: {
-    readonly host: string;
-    readonly port: number;
-    readonly insecure: boolean;
-    readonly origins: readonly string[];
-    readonly trustedProxies: readonly string[];
-  };
+  readonly listen: ListenConfig;
   /** Undefined where everybody may connect. */
   readonly auth: AuthConfig | undefined;
   readonly state: { readonly dir: string; readonly everyMs: number } | undefined;
@@ -65,7 +59,7 @@ export function parseConfig(input: unknown): ServerConfig {
   }
   const { listen, auth, state, nats, log, channels } = parsed.data;
   return {
-    listen,
+    listen: listenConfig(listen),
     auth: auth && authConfig(auth),
     state: state && { dir: state.dir, everyMs: durationMs('the config', 'every', state.every) },
     nats: nats && natsConfig(nats),

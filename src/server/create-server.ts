@@ -1,4 +1,4 @@
-import { createServer as createHttpServer } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { KeyedEntry } from '../core/keyed-normalizer.ts';
 import { StreamnormError } from '../errors.ts';
@@ -13,6 +13,7 @@ import type { ChannelConfig } from './config/channel.ts';
 import { isLoopback } from './config/listen.ts';
 import { parseConfig, type ServerConfigInput } from './config.ts';
 import { configChanges } from './config-changes.ts';
+import { httpListener } from './http-listener.ts';
 import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
@@ -73,9 +74,13 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   for (const { name, pattern } of authenticator.patternsWithout(config.channels.keys())) {
     log.write('auth.pattern', `token ${name}: there is no channel ${pattern}`, { name, pattern });
   }
-  if (authenticator.asksForToken && !isLoopback(listen.host)) {
-    log.write('auth.unencrypted', `tokens reach ${listen.host} unencrypted: put a proxy with TLS in front`);
+  if (authenticator.asksForToken && listen.tls === undefined && !isLoopback(listen.host)) {
+    log.write(
+      'auth.unencrypted',
+      `tokens reach ${listen.host} unencrypted: set listen.tls, or put a proxy with TLS in front`,
+    );
   }
+  const listener = await httpListener(listen, limits, log);
   const store = config.state && (await CheckpointStore.open(config.state.dir));
   const channels = new Map<string, Channel>();
   const checkpointer = store && new Checkpointer(store, channels, log);
@@ -119,14 +124,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     channel: (name) => channels.get(name),
     log,
   });
-  const timing = {
-    headersTimeout: limits.headersMs,
-    connectionsCheckingInterval: Math.max(1, limits.headersMs / 10),
-    // nothing that is asked for here has a body
-    requestTimeout: 2 * limits.headersMs,
-    maxHeaderSize: limits.maxHeaderBytes,
-  };
-  const http = createHttpServer(timing, (request, response) => {
+  const handle: RequestListener = (request, response) => {
     answer(request, response, {
       version: running,
       channels: channels.values(),
@@ -144,19 +142,21 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       asksForToken: authenticator.asksForToken,
       authFailures: authenticator.failures,
       forgottenAddresses: admission.forgotten,
+      certificateValidToMs: listener.validToMs,
       visit: (visitor, parameters) => admission.visit(visitor, parameters),
     }).catch((error) => {
       log.bug(error);
       response.destroy();
     });
-  });
+  };
+  const http = listener.server;
+  http.on('request', handle);
   http.on('upgrade', (request, stream, head) => {
     sockets.upgrade(request, stream, head).catch((error) => {
       log.bug(error);
       stream.destroy();
     });
   });
-  http.maxHeadersCount = limits.maxHeaders + 1;
 
   try {
     await new Promise<void>((resolve, reject) => {
@@ -172,8 +172,11 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   if (config.state) await checkpointer?.start(config.state.everyMs);
   for (const channel of channels.values()) channel.start();
   ready = true;
+  const stopFollowingTls = listener.follow();
+  const followTokens = () => authenticator.follow(() => sockets.keepOnly((access) => authenticator.holds(access)));
+  let stopFollowingTokens = followTokens();
   const { port } = http.address() as AddressInfo;
-  const url = `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`;
+  const url = `${listen.tls === undefined ? 'http' : 'https'}://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`;
   log.write('listening', `ready at ${url}`, { url });
   const announce = (channel: Channel) => {
     const { name, seq, epoch } = channel;
@@ -194,7 +197,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     // all that can fail comes before all that shows
     await sources.prepare(next.channels.values());
     requireVariables(next.channels, env);
-    const nextAuthenticator = await Authenticator.open(next.auth, env, log);
+    const nextAuthenticator = await Authenticator.open(next.auth, env, log, authenticator);
     const added: Channel[] = [];
     for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
 
@@ -203,7 +206,9 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     config = { ...next, limits };
     log.level = config.log.level;
     log.maxPerMinute = limits.maxLogEntriesPerMinute;
+    stopFollowingTokens();
     authenticator = nextAuthenticator;
+    stopFollowingTokens = followTokens();
     sockets.limitsChanged();
     for (const [name, { source }] of next.channels) {
       const channel = channels.get(name);
@@ -252,6 +257,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     await reloading;
     log.write('closing', 'closing');
     sources.stopAll();
+    stopFollowingTls();
+    stopFollowingTokens();
     for (const channel of channels.values()) channel.drain();
     await checkpointer?.close();
     await sockets.close();

@@ -8,6 +8,7 @@ export const METRICS = {
   connections: ['gauge', 'Open WebSockets', ['role']],
   refused_connections_total: ['counter', 'Connections refused, by HTTP status or, of browsers, close code', ['status']],
   auth_failures_total: ['counter', 'Requests without a token that is taken, by what was wrong with it', ['reason']],
+  tls_certificate_expiry_timestamp_seconds: ['gauge', 'Until when the certificate is valid, seconds since 1970', []],
   forgotten_addresses_total: ['counter', 'Addresses and tokens whose rate was forgotten early', []],
   bugs_total: ['counter', "Exceptions in the server's own code", []],
   log_entries_suppressed_total: ['counter', 'Log entries left out above maxLogEntriesPerMinute', ['event']],

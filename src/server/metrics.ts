@@ -28,6 +28,8 @@ export interface ServerFigures {
   /** Requests without a token that is taken, by what was wrong with it. */
   readonly authFailures: ReadonlyMap<string, number>;
   readonly forgottenAddresses: number;
+  /** ms since 1970; undefined without TLS. */
+  readonly certificateValidToMs: number | undefined;
   readonly bugs: number;
   readonly suppressed: ReadonlyMap<string, number>;
   readonly reloads: ReadonlyMap<string, number>;
@@ -91,6 +93,9 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
   add('degraded', Number(figures.degraded !== undefined));
   for (const [status, n] of figures.refused) add('refused_connections_total', n, { status });
   for (const [reason, n] of figures.authFailures) add('auth_failures_total', n, { reason });
+  if (figures.certificateValidToMs !== undefined) {
+    add('tls_certificate_expiry_timestamp_seconds', figures.certificateValidToMs / 1_000);
+  }
   add('forgotten_addresses_total', figures.forgottenAddresses);
   add('bugs_total', figures.bugs);
   for (const [event, n] of figures.suppressed) add('log_entries_suppressed_total', n, { event });

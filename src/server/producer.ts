@@ -4,6 +4,7 @@ import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
 import type { Log } from './log.ts';
 import { PerMinute } from './per-minute.ts';
+import type { ProducerRate } from './producer-rates.ts';
 import { readBinaryPush, readJsonPush } from './push.ts';
 import type { PushForm } from './push-form.ts';
 
@@ -16,11 +17,20 @@ export class Producer {
   readonly #channel: Channel;
   readonly #form: PushForm;
   readonly #log: Log;
+  readonly #rate: ProducerRate;
   readonly #errors: PerMinute;
 
   /** @param key of rows that bring none */
-  constructor(socket: WebSocket, channel: Channel, limits: Limits, log: Log, key: string | undefined) {
+  constructor(
+    socket: WebSocket,
+    channel: Channel,
+    limits: Limits,
+    rate: ProducerRate,
+    log: Log,
+    key: string | undefined,
+  ) {
     this.#socket = socket;
+    this.#rate = rate;
     this.#channel = channel;
     this.#log = log;
     const { features, time, keys } = channel.config;
@@ -36,8 +46,10 @@ export class Producer {
     try {
       // ws hands over one Buffer, since binaryType is 'nodebuffer'
       const bytes = data as Buffer;
+      this.#rate.takeBytes(bytes.length);
       const now = Date.now();
       const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
+      this.#rate.takeRows(push.rows);
       channel.push(push);
       if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
     } catch (error) {
@@ -46,17 +58,19 @@ export class Producer {
     }
   }
 
-  #refuse({ code, message, row }: StreamnormError): void {
+  #refuse({ code, message, row, retryAfterMs }: StreamnormError): void {
     const { name: channel, counters } = this.#channel;
     counters.error(code);
     // without the message of the error, which quotes what the producer sent
     this.#log.write('message.refused', `a message to ${channel} was refused: ${code}`, {
       ...{ channel, code, ...(row !== undefined && { row }) },
     });
-    const retry = code === 'OVERLOADED';
-    this.#say({ type: 'error', code, message, row, retry });
+    const retry = code === 'OVERLOADED' || retryAfterMs !== undefined;
+    this.#say({ type: 'error', code, message, row, retry, retryAfterMs });
     // a producer that sends on while the server closes does nothing wrong
-    if (!retry && !this.#errors.allows()) this.#socket.close(1008, 'too many errors in a minute');
+    if (code === 'OVERLOADED' || this.#errors.allows()) return;
+    if (code === 'RATE') this.#socket.close(4429, 'too many messages above the rate in a minute');
+    else this.#socket.close(1008, 'too many errors in a minute');
   }
 
   #say(message: object): void {

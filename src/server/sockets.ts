@@ -5,7 +5,7 @@ import { StreamnormError } from '../errors.ts';
 import type { Admission, Seat } from './admission.ts';
 import { AliveClock } from './alive-clock.ts';
 import type { Access } from './auth/access.ts';
-import { Expiries } from './auth/expiries.ts';
+import { Admitted } from './auth/admitted.ts';
 import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
@@ -15,6 +15,7 @@ import type { PeerFigures } from './metrics.ts';
 import { type OutboundQuery, readOutboundQuery } from './outbound-query.ts';
 import { PerMinute } from './per-minute.ts';
 import { Producer } from './producer.ts';
+import { ProducerRates } from './producer-rates.ts';
 import { pathOf } from './routes.ts';
 import { readKey } from './row-keys.ts';
 import { Snapshots } from './snapshots.ts';
@@ -57,7 +58,8 @@ export class Sockets {
   readonly #subscribers: Map<WebSocket, Subscriber>;
   readonly #producers: Map<WebSocket, Channel>;
   readonly #all: Set<WebSocket>;
-  readonly #expiries: Expiries;
+  readonly #admitted: Admitted;
+  readonly #producerRates: ProducerRates;
   readonly #snapshots: Snapshots;
   readonly #clock: AliveClock;
   /** Connections refused, by HTTP status or, of browsers, close code. */
@@ -86,10 +88,11 @@ export class Sockets {
     this.#subscribers = new Map();
     this.#producers = new Map();
     this.#all = new Set();
-    this.#expiries = new Expiries((socket) => {
+    this.#admitted = new Admitted((socket, reason) => {
       this.#countRefused(4401);
-      this.#fail(socket, 4401, new StreamnormError('AUTH', 'the token has expired'));
+      this.#fail(socket, 4401, new StreamnormError('AUTH', reason));
     });
+    this.#producerRates = new ProducerRates(limits);
     this.#snapshots = new Snapshots();
     this.#clock = new AliveClock(Math.max(5, Math.min(100, limits.conflateAfterMs / 10)));
     this.refused = new Map();
@@ -158,10 +161,15 @@ export class Sockets {
     }
   }
 
+  /** Ends the connections whose token is no longer taken. */
+  keepOnly(holds: (access: Access) => boolean): void {
+    this.#admitted.keepOnly(holds);
+  }
+
   /** Says goodbye to all, and tears down those that are still there after `drainMs`. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeatTimer);
-    this.#expiries.close();
+    this.#admitted.close();
     this.#clock.close();
     this.#liveness.close();
     for (const [socket, subscriber] of this.#subscribers) {
@@ -206,17 +214,17 @@ export class Sockets {
   }
 
   #open(socket: WebSocket, stream: Duplex, { role, name, parameters }: Target, access: Access): void {
-    this.#expiries.add(socket, access.expiresMs);
+    this.#admitted.add(socket, access);
     const channel = this.#options.channel(name);
     if (channel === undefined) {
       this.#fail(socket, 4404, new StreamnormError('NO_CHANNEL', `there is no channel '${name.slice(0, 64)}'`));
       return;
     }
-    if (role === 'in') this.#openProducer(socket, channel, parameters);
+    if (role === 'in') this.#openProducer(socket, channel, parameters, access.holder);
     else this.#openSubscriber(socket, stream, channel, parameters);
   }
 
-  #openProducer(socket: WebSocket, channel: Channel, parameters: URLSearchParams): void {
+  #openProducer(socket: WebSocket, channel: Channel, parameters: URLSearchParams, holder: string | undefined): void {
     let key: string | undefined;
     try {
       key = producerKey(parameters, channel);
@@ -226,7 +234,8 @@ export class Sockets {
       this.#fail(socket, 4400, error);
       return;
     }
-    const producer = new Producer(socket, channel, this.#options.limits, this.#options.log, key);
+    const { limits, log } = this.#options;
+    const producer = new Producer(socket, channel, limits, this.#producerRates.of(holder), log, key);
     this.#producers.set(socket, channel);
     channel.producerCount++;
     socket.once('close', () => {

@@ -65,6 +65,7 @@ const error = z
     message: z.string().describe('for people'),
     row: z.int().min(0).optional().describe('index of the row at fault within its message'),
     retry: z.boolean().describe('the same message may do later'),
+    retryAfterMs: z.number().min(0).optional().describe('when it may do, of RATE'),
   })
   .meta({ title: 'A message was refused whole; nothing has changed' });
 

@@ -54,6 +54,7 @@ async function requestOf(settings: SocketSettings): Promise<SocketRequest> {
     url: checkedUrl(settings.where, url),
     protocols: typeof protocols === 'string' ? [protocols] : [...protocols],
     headers,
+    ca: settings.ca,
     maxMessageBytes: settings.maxMessageBytes,
   };
 }

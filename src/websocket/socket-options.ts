@@ -26,6 +26,8 @@ export interface SocketOptions {
   readonly protocols?: Fresh<string | readonly string[]>;
   /** Headers of the upgrade request. Node only: browsers let no page set them. Default: none. */
   readonly headers?: Fresh<Readonly<Record<string, string>>>;
+  /** Certificates that are believed instead of the usual ones, as PEM. Node only. Default: those of Node. */
+  readonly ca?: string | Uint8Array;
   /** Most that the first wait before a reconnection can be, in ms; doubled by every failure. Default 250. */
   readonly minDelayMs?: number;
   /** Most that the back-off can be, in ms; a wait asked for by the server may be longer. Default 30,000. */
@@ -61,6 +63,7 @@ export interface SocketSettings {
   readonly open: SocketOptions['open'];
   readonly protocols: Fresh<string | readonly string[]>;
   readonly headers: Fresh<Readonly<Record<string, string>>>;
+  readonly ca: string | Uint8Array | undefined;
   readonly minDelayMs: number;
   readonly maxDelayMs: number;
   readonly stableMs: number;
@@ -78,6 +81,7 @@ const NAMES: readonly (keyof SocketOptions)[] = [
   'open',
   'protocols',
   'headers',
+  'ca',
   'minDelayMs',
   'maxDelayMs',
   'stableMs',
@@ -126,6 +130,12 @@ export function socketSettings(
   if (options.headers !== undefined && !takesHeaders) {
     throw new TypeError(`${where} takes headers only in Node: browsers let no page set them`);
   }
+  if (options.ca !== undefined && !takesHeaders) {
+    throw new TypeError(`${where} takes ca only in Node: browsers believe whom their user does`);
+  }
+  if (options.ca !== undefined && typeof options.ca !== 'string' && !(options.ca instanceof Uint8Array)) {
+    throw mismatch(where, 'ca to be PEM, as a string or bytes', options.ca);
+  }
   if (headers === null || (typeof headers !== 'object' && typeof headers !== 'function')) {
     throw mismatch(where, 'headers to be an object or a function', headers);
   }
@@ -149,6 +159,7 @@ export function socketSettings(
     open,
     protocols,
     headers,
+    ca: options.ca,
     minDelayMs,
     maxDelayMs,
     stableMs: ms('stableMs', 5_000),

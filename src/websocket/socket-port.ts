@@ -39,6 +39,8 @@ export interface SocketRequest {
   readonly url: string;
   readonly protocols: string[];
   readonly headers: Readonly<Record<string, string>>;
+  /** Certificates to believe, as PEM; undefined for the usual ones. */
+  readonly ca?: string | Uint8Array | undefined;
   readonly maxMessageBytes: number;
 }
 

@@ -7,6 +7,7 @@ export const wsTransport: Transport = { takesHeaders: true, openSocket };
 function openSocket(request: SocketRequest, listener: SocketListener): SocketPort {
   const socket = new WebSocket(request.url, request.protocols, {
     headers: request.headers,
+    ...(request.ca !== undefined && { ca: request.ca as string | Buffer }),
     maxPayload: request.maxMessageBytes,
     perMessageDeflate: false,
   });

@@ -1,6 +1,7 @@
 import { StreamnormError } from '../../errors.ts';
 import { type AuthConfig, ROLES } from '../config/auth.ts';
 import type { Log } from '../log.ts';
+import { watchFiles } from '../watched-files.ts';
 import { type Access, EVERYBODY } from './access.ts';
 import { channelPattern } from './channel-pattern.ts';
 import { BadToken, JsonWebTokens, KeysUnavailable, type TokenFault } from './json-web-tokens.ts';
@@ -10,53 +11,85 @@ import { StaticTokens } from './static-tokens.ts';
 
 const RETRY_AFTER_S = 5;
 
+/** What tokens are compared with. */
+interface Known {
+  readonly tokens: StaticTokens;
+  readonly jwt: JsonWebTokens | undefined;
+}
+
 /** Says who a client is, by its token. */
 export class Authenticator {
   readonly #config: AuthConfig | undefined;
-  readonly #tokens: StaticTokens | undefined;
-  readonly #jwt: JsonWebTokens | undefined;
+  readonly #env: Environment;
   readonly #log: Log;
+  #known: Known | undefined;
   /** Requests without a token that is taken here, by what was wrong with it. */
   readonly failures: Map<TokenFault | 'missing' | 'keys-unavailable', number>;
 
   private constructor(
     config: AuthConfig | undefined,
-    tokens: StaticTokens | undefined,
-    jwt: JsonWebTokens | undefined,
+    env: Environment,
     log: Log,
+    known: Known | undefined,
+    failures: Authenticator['failures'],
   ) {
     this.#config = config;
-    this.#tokens = tokens;
-    this.#jwt = jwt;
+    this.#env = env;
     this.#log = log;
-    this.failures = new Map();
+    this.#known = known;
+    this.failures = failures;
   }
 
   /**
    * Reads all tokens and keys; without a configuration everybody may do everything.
    *
+   * @param former whose place it takes: who has the same token for the same is the same again, and counting goes on
    * @throws StreamnormError CONFIG with everything that is wrong, one a line
    */
-  static async open(config: AuthConfig | undefined, env: Environment, log: Log): Promise<Authenticator> {
-    if (config === undefined) return new Authenticator(config, undefined, undefined, log);
-    const errors: string[] = [];
-    const tokens = await StaticTokens.read(config.tokens, env, (message) => errors.push(message));
-    const jwt =
-      config.jwt &&
-      (await JsonWebTokens.open(config.jwt, env).catch((error: Error) => {
-        errors.push(error.message);
-        return undefined;
-      }));
-    if (errors.length > 0) {
-      const lines = errors.map((line) => `\n  ${line}`).join('');
-      throw new StreamnormError('CONFIG', `the tokens cannot be read:${lines}`);
-    }
-    return new Authenticator(config, tokens, jwt, log);
+  static async open(
+    config: AuthConfig | undefined,
+    env: Environment,
+    log: Log,
+    former?: Authenticator,
+  ): Promise<Authenticator> {
+    const known = config && (await readKnown(config, env, former?.tokens));
+    return new Authenticator(config, env, log, known, former?.failures ?? new Map());
+  }
+
+  get tokens(): StaticTokens | undefined {
+    return this.#known?.tokens;
+  }
+
+  /**
+   * Reads the files again whenever one has changed, until what is returned is called. When one of them is wrong then, all
+   * stays as it was.
+   *
+   * @param changed told when other tokens may be taken than before
+   */
+  follow(changed: () => void): () => void {
+    const config = this.#config;
+    const files = config === undefined ? [] : filesOf(config);
+    if (config === undefined || files.length === 0) return () => {};
+    return watchFiles(files, config.checkEveryMs, async () => {
+      try {
+        this.#known = await readKnown(config, this.#env, this.#known?.tokens);
+        this.#log.write('auth.reloaded', 'tokens and keys were read again');
+        changed();
+      } catch (error) {
+        this.#log.write('auth.kept', `the former tokens and keys stay: ${(error as Error).message}`);
+      }
+    });
   }
 
   /** False where everybody may do everything. */
   get asksForToken(): boolean {
-    return this.#tokens !== undefined;
+    return this.#known !== undefined;
+  }
+
+  /** True while the token that gave this access is known; that of a JWT holds until it expires. */
+  holds(access: Access): boolean {
+    const isListed = access.holder?.startsWith('token:') === true;
+    return !isListed || this.#known?.tokens.holds(access) === true;
   }
 
   /** Patterns of known tokens that none of these channels has. */
@@ -71,14 +104,14 @@ export class Authenticator {
 
   /** @throws Refused 401 without a token that is taken here, 503 when that cannot be said */
   async access(token: string | undefined): Promise<Access> {
-    const tokens = this.#tokens;
-    if (tokens === undefined) return EVERYBODY;
+    const known = this.#known;
+    if (known === undefined) return EVERYBODY;
     if (token === undefined) throw this.#failed('missing', 'a token is required');
-    const known = tokens.find(token);
-    if (known !== undefined) return known;
-    if (this.#jwt === undefined || token.split('.').length !== 3) throw this.#failed('unknown', 'the token is unknown');
+    const listed = known.tokens.find(token);
+    if (listed !== undefined) return listed;
+    if (known.jwt === undefined || token.split('.').length !== 3) throw this.#failed('unknown', 'the token is unknown');
     try {
-      return await this.#jwt.access(token);
+      return await known.jwt.access(token);
     } catch (error) {
       if (error instanceof BadToken) throw this.#failed(error.fault, error.message);
       if (!(error instanceof KeysUnavailable)) throw error;
@@ -97,4 +130,26 @@ export class Authenticator {
   #count(fault: TokenFault | 'missing' | 'keys-unavailable'): void {
     this.failures.set(fault, (this.failures.get(fault) ?? 0) + 1);
   }
+}
+
+async function readKnown(config: AuthConfig, env: Environment, former?: StaticTokens): Promise<Known> {
+  const errors: string[] = [];
+  const tokens = await StaticTokens.read(config.tokens, env, (message) => errors.push(message), former);
+  const jwt =
+    config.jwt &&
+    (await JsonWebTokens.open(config.jwt, env).catch((error: Error) => {
+      errors.push(error.message);
+      return undefined;
+    }));
+  if (errors.length > 0) {
+    const lines = errors.map((line) => `\n  ${line}`).join('');
+    throw new StreamnormError('CONFIG', `the tokens cannot be read:${lines}`);
+  }
+  return { tokens, jwt };
+}
+
+function filesOf({ tokens, jwt }: AuthConfig): string[] {
+  const sources = [...tokens.flatMap(({ token }) => token), ...(jwt?.secret === undefined ? [] : [jwt.secret])];
+  const files = sources.flatMap((source) => ('file' in source ? [source.file] : []));
+  return jwt?.keyFile === undefined ? files : [...files, jwt.keyFile];
 }

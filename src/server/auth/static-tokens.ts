@@ -1,10 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { TokenConfig } from '../config/auth.ts';
 import { Access } from './access.ts';
 import { type Environment, hashOf, readTokenHash } from './read-secret.ts';
 
 interface Known {
   readonly hash: Buffer;
+  readonly config: TokenConfig;
   readonly access: Access;
 }
 
@@ -20,17 +22,18 @@ export class StaticTokens {
   }
 
   /**
+   * @param former what was known before: who has the same token for the same is the same again
    * @param onError told what is wrong with a token, with its path in the configuration; the others are read all the same
    */
   static async read(
     configs: readonly TokenConfig[],
     env: Environment,
     onError: (message: string) => void,
+    former?: StaticTokens,
   ): Promise<StaticTokens> {
     const known: Known[] = [];
     const owners = new Map<string, string>();
     for (const [i, config] of configs.entries()) {
-      const access = new Access(`token:${config.name}`, config);
       for (const source of config.token) {
         try {
           const hash = await readTokenHash(source, env);
@@ -38,13 +41,21 @@ export class StaticTokens {
           if (owner === config.name) continue;
           if (owner !== undefined) throw new Error(`is the token of ${owner}, too`);
           owners.set(hash.toString('hex'), config.name);
-          known.push({ hash, access });
+          const before = (former === undefined ? [] : former.#known).find(
+            (each) => isDeepStrictEqual(each.config, config) && each.hash.equals(hash),
+          );
+          known.push(before ?? { hash, config, access: new Access(`token:${config.name}`, config) });
         } catch (error) {
           onError(`auth.tokens.${i}.token: ${(error as Error).message}`);
         }
       }
     }
     return new StaticTokens(known);
+  }
+
+  /** True while a token that gave this access is known. */
+  holds(access: Access): boolean {
+    return this.#known.some((each) => each.access === access);
   }
 
   find(token: string): Access | undefined {

@@ -9,6 +9,9 @@ export const DEFAULT_LIMITS = {
   /** Largest message of a subscriber, who has nothing to say. */
   maxSubscriberMessageBytes: 16_384,
   maxRowsPerMessage: 10_000,
+  /** Rows a second, and as many at once, of one producer: of all connections with its token, or else of one connection. */
+  maxRowsPerSecond: 10_000_000,
+  maxBytesPerSecond: 1_073_741_824,
   /** Bad messages of one connection; with one more it is closed (1008). */
   maxErrorsPerMinute: 1_000,
   /** Pings of one connection; with one more it is torn down. */
@@ -64,6 +67,8 @@ export const limitsSchema = z.strictObject({
   maxMessageBytes: bytes,
   maxSubscriberMessageBytes: bytes,
   maxRowsPerMessage: count,
+  maxRowsPerSecond: count,
+  maxBytesPerSecond: count,
   maxErrorsPerMinute: count,
   maxPingsPerMinute: count,
   maxConnections: count,

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { durationMs } from '../../core/duration.ts';
 import { rangeFault } from '../client-address.ts';
+import { durationValue } from './duration-value.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '[::1]', 'localhost']);
 
@@ -13,6 +15,13 @@ const addressRange = z.string().superRefine((text, context) => {
   if (fault !== undefined) context.addIssue(fault);
 });
 
+const tlsSchema = z.strictObject({
+  cert: z.string().min(1).describe('file with the certificate and those between it and the root, as PEM'),
+  key: z.string().min(1).describe('file with the private key, as PEM'),
+  clientCa: z.string().min(1).optional().describe('file with the certificates that have signed those of clients'),
+  checkEvery: durationValue('checkEvery').default(10_000).describe('time between looks whether the files have changed'),
+});
+
 /** Where the server listens, and for whom. */
 export const listenSchema = z
   .strictObject({
@@ -24,8 +33,33 @@ export const listenSchema = z
       .array(addressRange)
       .default([])
       .describe('addresses and ranges of proxies whose X-Forwarded-For says who the client is'),
+    tls: tlsSchema.optional().describe('serves https and wss'),
   })
   .prefault({});
+
+export interface TlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: string | undefined;
+  readonly checkEveryMs: number;
+}
+
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly insecure: boolean;
+  readonly origins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly tls: TlsConfig | undefined;
+}
+
+/** The section, read. */
+export function listenConfig({ tls, ...rest }: z.output<typeof listenSchema>): ListenConfig {
+  if (tls === undefined) return { ...rest, tls: undefined };
+  const { cert, key, clientCa, checkEvery } = tls;
+  const checkEveryMs = Math.max(1, durationMs('the config', 'checkEvery', checkEvery));
+  return { ...rest, tls: { cert, key, clientCa, checkEveryMs } };
+}
 
 /** What is wrong between this section and others; one line an error. */
 export function* listenErrors(input: unknown): Generator<string> {
