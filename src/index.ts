@@ -3,6 +3,7 @@ export { BatchNorm, type BatchNormOptions, type BatchNormState } from './core/ba
 export { BatchSummary, type BatchSummaryState } from './core/batch-summary.ts';
 export { Cumulative, type CumulativeState, cumulative } from './core/cumulative.ts';
 export type { Drift, DriftDetector, DriftDetectorFactory, DriftState } from './core/drift-detector.ts';
+export type { OnDrift } from './core/drift-watch.ts';
 export type { Duration } from './core/duration.ts';
 export { Ewma, type EwmaOptions, type EwmaState, ewma } from './core/ewma.ts';
 export type { FlagName } from './core/flags.ts';
@@ -32,7 +33,8 @@ export { type BatchNormOperatorOptions, batchNorm } from './operators/batch-norm
 export { type BatchStats, batchStats } from './operators/batch-stats.ts';
 export { type DenormalizeOptions, denormalize } from './operators/denormalize.ts';
 export type { Detail, RowStatistics } from './operators/detail.ts';
-export { type DriftEvent, type DriftOptions, drift } from './operators/drift.ts';
+export { type DriftOptions, drift } from './operators/drift.ts';
+export type { DriftEvent } from './operators/drift-event.ts';
 export { type MovingStats, type MovingStatsOptions, movingStats } from './operators/moving-stats.ts';
 export { type NormalizeOptions, normalize } from './operators/normalize.ts';
 export { type Eviction, type KeyOperator, type PerKeyOptions, perKey } from './operators/per-key.ts';

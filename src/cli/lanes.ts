@@ -2,7 +2,7 @@ import { DueTimes } from '../core/due-times.ts';
 import { FLAG } from '../core/flags.ts';
 import { createNormalizer, type Method, type MethodOptions, type SavedNumbers } from '../core/methods.ts';
 import { MissingValue } from '../core/missing-values.ts';
-import type { Arrival, NormalizedRows, RowNormalizer } from '../core/row-normalizer.ts';
+import type { Arrival, NormalizedRows, RowDrift, RowNormalizer } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { textOfBytes } from './bytes-text.ts';
@@ -28,6 +28,8 @@ export interface LaneSettings {
   readonly options: MethodOptions;
   /** Saved states by key. */
   readonly saved: ReadonlyMap<string, StatisticState>;
+  /** Is told of each change of a mean: which row showed it, and of which key. */
+  readonly tellDrift?: ((drift: RowDrift, time: number, key: string) => void) | undefined;
 }
 
 /** One normalizer a key, or one alone. Rows are gathered, so that a normalizer gets many of them in one push. */
@@ -154,6 +156,9 @@ export class Lanes {
       if ((flags[i] & FLAG.quarantined) !== 0) this.#keptOut.add(flags[i], this.#queue.source(ids[i]));
       if ((flags[i] & FLAG.dropped) !== 0) this.#queue.leaveOut(ids[i]);
       else this.#queue.finish(ids[i], z, from);
+    }
+    for (const drift of done.drifts ?? []) {
+      this.#settings.tellDrift?.({ ...drift, row: ids[drift.row] }, done.times[drift.row], lane.key);
     }
   }
 

@@ -4,6 +4,7 @@ import { requireJudge } from '../core/row-judge.ts';
 import { BadLines } from './bad-lines.ts';
 import { systemClock } from './clock.ts';
 import { counted } from './counted.ts';
+import { DriftEvents } from './drift-events.ts';
 import { countOf, listOf } from './flag-values.ts';
 import { type Host, StoppedBySignal, type StopSignal } from './host.ts';
 import { KeptOut } from './kept-out.ts';
@@ -27,6 +28,7 @@ interface PipeFlags {
   maxPending: number;
   state?: string;
   stats?: string;
+  events?: string;
   rejects?: string;
   strict?: true;
 }
@@ -71,6 +73,7 @@ export function addPipeCommand(program: Command, host: Host): void {
     .option('--state <file>', 'state to begin with, where the file exists, and to write at the end')
     .option('--stats <file>', 'final statistics, as JSON')
     .option('--rejects <file>', 'the lines that do not count, as they came: bad ones, late ones, those of --quarantine')
+    .option('--events <file>', 'what --drift finds, as NDJSON (default: to standard error)')
     .option('--strict', 'the first bad line ends the run with exit code 65')
     .addHelpText('after', EXAMPLES)
     .action((flags) => runPipe(flags, host));
@@ -83,6 +86,9 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
     throw new UsageError('--lateness requires --time: without it rows are as old as they come');
   }
   const keyed = key !== undefined;
+  if (flags.events !== undefined && normalizer.drift === undefined) {
+    throw new UsageError('--events belongs to --drift: nothing else makes events');
+  }
   requirePending(flags.maxPending, method, normalizer);
   if (method === 'frozen' && flags.state !== undefined && normalizer.mean !== undefined) {
     throw new UsageError('--method frozen takes --state or --mean, not both');
@@ -101,7 +107,9 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   const bad = new BadLines(notices, flags.strict, rejects);
   const keptOut = new KeptOut(notices, rejects);
   const output = new Output(host.stdout);
-  const options = { ...flags, normalizer, saved: saved ?? new Map() };
+  const events = normalizer.drift === undefined ? undefined : new DriftEvents(flags.events, keyed, host, notices);
+  const tellDrift = events?.tell.bind(events);
+  const options = { ...flags, normalizer, saved: saved ?? new Map(), tellDrift };
   const input = new StdinChunks(host.stdin);
   let signal: StopSignal | undefined;
   const stopListening = host.onSignal((received) => {
@@ -117,6 +125,7 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
     stopListening();
     await rejects?.close();
     notices.clear();
+    events?.close();
   }
   if (stateFile !== undefined && result.lanes.length > 0)
     await writeJsonFile(stateFile, savedForm(result.lanes, keyed));

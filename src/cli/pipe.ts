@@ -1,5 +1,5 @@
 import type { Method, MethodOptions } from '../core/methods.ts';
-import type { StatisticsReport } from '../core/row-normalizer.ts';
+import type { RowDrift, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { MAX_MAGNITUDE } from '../core/usable.ts';
 import type { BadLines } from './bad-lines.ts';
@@ -25,6 +25,8 @@ export interface PipeOptions extends ReadOptions {
   readonly maxPending: number;
   /** Saved states: by key, or one under ''. */
   readonly saved: ReadonlyMap<string, StatisticState>;
+  /** Is told of each change of a mean, with the name of the feature; rows count from 0. */
+  readonly tellDrift?: ((drift: RowDrift, time: number, key: string, feature: string) => void) | undefined;
 }
 
 export interface PipeResult {
@@ -129,7 +131,12 @@ class PipeRun {
     this.rows = 0;
     this.#reader = new Reader(options, bad, (key) => this.#lanes.indexOf(key));
     this.#queue = new RowQueue(this.#reader.missing);
-    this.#lanes = new Lanes({ method, options: normalizer, saved }, this.#queue, keptOut);
+    const { tellDrift } = options;
+    const named =
+      tellDrift &&
+      ((drift: RowDrift, time: number, key: string) =>
+        tellDrift(drift, time, key, this.#reader.features?.[drift.feature] ?? String(drift.feature)));
+    this.#lanes = new Lanes({ method, options: normalizer, saved, tellDrift: named }, this.#queue, keptOut);
     this.#rejects = rejects;
     this.#clock = clock;
     this.#maxPending = options.maxPending;

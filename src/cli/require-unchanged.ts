@@ -1,3 +1,4 @@
+import { DRIFT_OPTIONS } from '../core/drift-options.ts';
 import { createNormalizer, type Method, type MethodOptions } from '../core/methods.ts';
 import { RATE_OPTIONS } from '../core/rate.ts';
 import { StreamnormError } from '../errors.ts';
@@ -30,6 +31,8 @@ export function requireUnchanged(
     for (const name of Object.keys(options)) {
       // how values come out is no part of these states; theirs of the name is the weight of all samples
       if (name === 'weight' && method !== 'batch') continue;
+      // nor are those of the detectors, which begin anew under other options
+      if ((DRIFT_OPTIONS as readonly string[]).includes(name)) continue;
       const fields = (RATE_OPTIONS as readonly string[]).includes(name) ? RATE_FIELDS : [name];
       const changed = fields.find((field) => JSON.stringify(kept[field]) !== JSON.stringify(wanted[field]));
       if (changed === undefined) continue;

@@ -270,7 +270,17 @@ const OPTIONS = ['delta', 'range', 'clock', 'maxBuckets', 'minWindow'] as const;
 export function adwin(options: AdwinOptions = {}): DriftDetectorFactory {
   requireKnown('adwin', options, OPTIONS);
   checked('adwin', options);
-  return { kind: 'adwin', create: () => new Adwin(options) };
+  const create = () => new Adwin(options);
+  return {
+    kind: 'adwin',
+    create,
+    restore: (state) => {
+      const fresh = create();
+      if ((state as Partial<AdwinState> | null)?.format !== FORMAT) return fresh;
+      const saved = Adwin.from(state);
+      return OPTIONS.every((name) => saved[name] === fresh[name]) ? saved : fresh;
+    },
+  };
 }
 
 function checked(where: string, options: AdwinOptions): Required<AdwinOptions> {

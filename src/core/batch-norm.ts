@@ -57,6 +57,8 @@ export interface BatchNormState extends StatisticState {
   /** Batches that moved each feature's mean and variance; only where they differ from `batches`. */
   readonly meanBatches?: number[];
   readonly varianceBatches?: number[];
+  /** Which features begin anew with their next batch, as `MovingBatchStats` counts them; only while some do. */
+  readonly anew?: number[];
 }
 
 export const BATCH_NORM_OPTIONS = [
@@ -244,6 +246,30 @@ export class BatchNorm {
     });
   }
 
+  /** Begins anew with a feature: its moving statistics are those of its next batch, then move on from there. */
+  forget(feature: number): void {
+    if (!this.#frozen) this.#moving.forget(feature, this.#debias);
+  }
+
+  /**
+   * The next batch moves a feature by `factor · alpha`, at most 1.
+   *
+   * @throws TypeError for a cumulative one, which has no rate, and with `debias`, which needs one that does not change
+   */
+  hasten(feature: number, factor: number): void {
+    this.requireRate('BatchNorm.hasten');
+    if (!this.#frozen) this.#moving.hasten(feature, factor);
+  }
+
+  /** @throws TypeError unless it has a rate that may change */
+  requireRate(where: string): void {
+    const got = 'alpha' in this.#moving.rate ? (this.#debias ? 'debias' : undefined) : 'cumulative';
+    if (got === undefined) return;
+    throw new TypeError(
+      `${where} forgets faster by a rate such as alpha, and without debias, which needs one rate: got ${got}`,
+    );
+  }
+
   /** From now on no call moves the statistics; `train` still normalises by those of its batch. */
   freeze(): this {
     this.#frozen = true;
@@ -275,6 +301,7 @@ export class BatchNorm {
       ...(this.renorm && { renorm: renormState(this.renorm) }),
       ...(this.missing !== 'nan' && { missing: this.missing }),
       ...(this.#frozen && { frozen: true as const }),
+      ...moving.anewState(),
       ...(differ(moving.meanBatches) && { meanBatches: Array.from(moving.meanBatches) }),
       ...(differ(moving.varianceBatches) && { varianceBatches: Array.from(moving.varianceBatches) }),
     };
@@ -323,6 +350,7 @@ export class BatchNorm {
       if (reader.has(counts)) moving[counts].set(reader.nonNegatives(counts, width));
       else moving[counts].fill(moving.batches);
     }
+    moving.readAnew(reader);
     model.samples = reader.count('samples');
     model.#frozen = reader.flag('frozen');
     return model;

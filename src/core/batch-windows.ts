@@ -1,6 +1,7 @@
 import { StreamnormError } from '../errors.ts';
 import { AlignedWindows } from './aligned-windows.ts';
 import type { BatchNorm } from './batch-norm.ts';
+import type { DriftWatch } from './drift-watch.ts';
 import { LineNormalizer } from './line-normalizer.ts';
 import type { MethodOptions } from './method-options.ts';
 import { requireNumber, shown } from './parameter.ts';
@@ -17,7 +18,11 @@ const DEFAULT_SIZE = 64;
 type WindowOptions = Pick<MethodOptions, 'size' | 'within' | 'every' | 'gap' | 'maxSamples' | 'lateness' | 'maxAhead'>;
 
 /** The windows that the options describe, over rows for `model`. */
-export function batchWindows(model: BatchNorm, options: WindowOptions): WindowNormalizer | LineNormalizer {
+export function batchWindows(
+  model: BatchNorm,
+  options: WindowOptions,
+  watch: DriftWatch | null,
+): WindowNormalizer | LineNormalizer {
   const where = 'batch';
   const { size, within, every, gap, lateness, maxSamples } = options;
   const byTimes = lateness !== undefined;
@@ -45,7 +50,12 @@ export function batchWindows(model: BatchNorm, options: WindowOptions): WindowNo
   }
   const overlaps = bounds.every !== undefined && bounds.every !== length;
   if (!byTimes && gap === undefined && !(overlaps || (bounds.every !== undefined && within !== undefined))) {
-    return new WindowNormalizer(model, bounds.size ?? DEFAULT_SIZE, bounds.withinMs);
+    return new WindowNormalizer(model, bounds.size ?? DEFAULT_SIZE, bounds.withinMs, watch);
+  }
+  if (watch !== null) {
+    throw new TypeError(
+      `${where} takes drift with batches by size or within alone: with every, gap or lateness a row is in many, or comes late`,
+    );
   }
   const { size: largest = Number.POSITIVE_INFINITY, withinMs, gapMs, every: step, latenessMs, maxAheadMs } = bounds;
   const along = byTimes ? 'time' : within === undefined && gap === undefined ? 'count' : 'arrival';

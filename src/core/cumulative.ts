@@ -147,6 +147,16 @@ export class Cumulative implements Statistic {
     return this.#weights.sum[feature] ** 2 / this.#weights.squares[feature];
   }
 
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    for (const numbers of [this.count, this.mean, this.#low, this.#m2, this.variance]) numbers[feature] = 0;
+    if (this.#weights !== null) {
+      this.#weights.sum[feature] = 0;
+      this.#weights.squares[feature] = 0;
+    }
+    this.version++;
+  }
+
   /** M2 / (n - 1), with weights M2 / (W - W2/W); NaN while n < 2. */
   unbiasedVariance(feature: number): number {
     const n = this.count[feature];

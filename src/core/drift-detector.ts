@@ -25,4 +25,6 @@ export interface DriftDetector {
 export interface DriftDetectorFactory {
   readonly kind: string;
   create(): DriftDetector;
+  /** The detector that was saved; a new one where that was of another kind, or of other options. */
+  restore?(state: unknown): DriftDetector;
 }

@@ -160,6 +160,36 @@ export class Ewma implements Statistic {
     return weight === 0 ? 0 : (weight * weight) / this.#weight2[feature];
   }
 
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    const { mean, variance, count } = this;
+    for (const numbers of [mean, this.#low, variance, count, this.#weight, this.#weight2, this.#m2])
+      numbers[feature] = 0;
+    this.#time[feature] = Number.NaN;
+    this.version++;
+  }
+
+  /**
+   * By count, the next sample is learned with `factor · alpha`, at most 1; by time, the weights decay by `halfLife / factor`
+   * up to `time`. All weights shrink beforehand by what the update to come will not take of them: nothing else differs.
+   *
+   * @throws TypeError for a cumulative one, which has no rate
+   */
+  hasten(feature: number, factor: number, time = Number.NaN): void {
+    if (this.#frozen) return;
+    let keep = 1;
+    if (this.byTime) {
+      const span = time - this.#time[feature];
+      if (span > 0) keep = 2 ** ((-span * (factor - 1)) / this.#halfLifeMs);
+    } else if (this.#retain < 1) {
+      // alpha 1 keeps nothing as it is
+      if (this.#retain > 0) keep = Math.max(0, 1 - factor * (1 - this.#retain)) / this.#retain;
+    } else {
+      throw new TypeError('Ewma.hasten requires a rate: alpha, retain or halfLife');
+    }
+    this.#scale(feature, keep);
+  }
+
   /** S / (W - W2/W); NaN until two samples weigh. */
   unbiasedVariance(feature: number): number {
     const weight = this.#weight[feature];

@@ -9,6 +9,7 @@ import {
   NO_CLOCK,
   type NormalizedRows,
   type PendingRows,
+  type RowDrift,
   type RowNormalizer,
   type StatisticsReport,
 } from './row-normalizer.ts';
@@ -91,7 +92,7 @@ export class KeyedNormalizer {
     this.#onEvict = onEvict;
     this.#restore = restore;
     this.#packed =
-      first instanceof SampleNormalizer
+      first instanceof SampleNormalizer && !first.watches
         ? {
             standardizer: first.standardizer,
             slots: new StatisticSlots(() => (create() as SampleNormalizer).standardizer.statistic),
@@ -413,6 +414,7 @@ function joined(done: readonly Done[], features: number): KeyedRows | undefined 
     done.some(({ content }) => content.ids !== undefined),
   );
   const keys: string[] = [];
+  const drifts: RowDrift[] = [];
   let at = 0;
   for (const { key, content } of done) {
     out.raw.set(content.raw, at * features);
@@ -420,10 +422,11 @@ function joined(done: readonly Done[], features: number): KeyedRows | undefined 
     out.times.set(content.times, at);
     out.flags.set(content.flags, at);
     if (content.ids !== undefined) out.ids?.set(content.ids, at);
+    for (const drift of content.drifts ?? []) drifts.push({ ...drift, row: at + drift.row });
     at += content.rows;
     while (keys.length < at) keys.push(key);
   }
-  return { ...out, keys };
+  return { ...out, keys, ...(drifts.length > 0 && { drifts }) };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { DriftOptions } from './drift-options.ts';
 import type { Duration } from './duration.ts';
 import type { GivenStatistics } from './frozen.ts';
 import type { RateOptions } from './rate.ts';
@@ -6,7 +7,7 @@ import type { JudgeOptions } from './row-judge.ts';
 import type { StandardizerOptions } from './standardizer.ts';
 
 /** Options of a method as the configuration and the command line spell them. */
-export interface MethodOptions extends RateOptions, StandardizerOptions, JudgeOptions {
+export interface MethodOptions extends RateOptions, StandardizerOptions, JudgeOptions, DriftOptions {
   size?: number;
   within?: Duration;
   every?: Duration;
@@ -102,4 +103,19 @@ export const METHOD_OPTIONS: Readonly<Record<OptionName, OptionAbout>> = {
   mean: { type: 'numbers', help: 'given mean of each feature' },
   variance: { type: 'numbers', help: 'given variance of each feature' },
   std: { type: 'numbers', help: 'given standard deviation of each feature' },
+  drift: { type: 'word', help: "watches the mean of each feature: 'adwin' or 'page-hinkley' (default: not)" },
+  driftDelta: {
+    type: 'number',
+    help: 'of adwin: how probable a false alarm may be (default 0.002); of page-hinkley: the change that does not count, in units of the feature (default 0.005)',
+  },
+  driftThreshold: {
+    type: 'number',
+    help: 'of page-hinkley: how much must have gathered, in units of the feature (default 50)',
+  },
+  onDrift: {
+    type: 'word',
+    help: "when a mean has changed: 'tell' (default), 'reset' its statistics, or 'faster': forget faster for a while",
+  },
+  fasterBy: { type: 'number', help: 'of onDrift faster: times alpha, halfLife divided by it (default 10)' },
+  fasterRows: { type: 'number', help: 'of onDrift faster: for how many rows (default 100)' },
 };

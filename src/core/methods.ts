@@ -2,6 +2,9 @@ import { StreamnormError } from '../errors.ts';
 import { BATCH_NORM_OPTIONS, BatchNorm } from './batch-norm.ts';
 import { batchWindows, restoreWindows } from './batch-windows.ts';
 import { Cumulative } from './cumulative.ts';
+import { DriftGuard } from './drift-guard.ts';
+import { driftWatch, splitDrift } from './drift-options.ts';
+import type { DriftWatch } from './drift-watch.ts';
 import type { Duration } from './duration.ts';
 import { Ewma } from './ewma.ts';
 import { Frozen } from './frozen.ts';
@@ -23,7 +26,12 @@ export { METHOD_OPTIONS, type MethodOptions, type OptionName } from './method-op
 interface MethodAbout {
   readonly help: string;
   readonly options: readonly OptionName[];
-  create(features: readonly string[], options: MethodOptions, saved: SavedNumbers | undefined): RowNormalizer;
+  create(
+    features: readonly string[],
+    options: MethodOptions,
+    saved: SavedNumbers | undefined,
+    watch: DriftWatch | null,
+  ): RowNormalizer;
 }
 
 /** What a run left behind for the next one. */
@@ -37,6 +45,9 @@ export interface SavedNumbers {
 const RATE = ['alpha', 'retain', 'halfLife', 'cumulative'] as const;
 /** Which rows are good ones; of all methods. */
 const QUARANTINE = ['quarantine', 'range', 'required', 'lateness', 'maxAhead'] as const;
+/** How rows are watched for drift, of all methods; and of those that can forget faster. */
+const WATCHING = ['drift', 'driftDelta', 'driftThreshold', 'onDrift'] as const;
+const FASTER = ['fasterBy', 'fasterRows'] as const;
 /** Of all that score sample by sample. */
 const SCALING = ['clip', 'order', 'weight', 'bias', 'missing', 'untilReady', 'prior', 'minSamples'] as const;
 const WINDOWS = ['size', 'within', 'every', 'gap', 'maxSamples'] as const;
@@ -44,6 +55,7 @@ const WINDOWS = ['size', 'within', 'every', 'gap', 'maxSamples'] as const;
 export const JOINT_OPTIONS: readonly (readonly OptionName[])[] = [
   [...WINDOWS, ...QUARANTINE, 'missing'],
   ['untilReady', 'prior'],
+  [...WATCHING, ...FASTER],
 ];
 export const METHODS = {
   batch: {
@@ -53,68 +65,71 @@ export const METHODS = {
       ...RATE,
       ...(['eps', 'clip', 'weight', 'bias', 'single', 'debias', 'renorm', 'missing'] as const),
       ...QUARANTINE,
+      ...WATCHING,
+      ...FASTER,
     ],
-    create: (features, { size, within, every, gap, maxSamples, ...rest }, saved) => {
+    create: (features, { size, within, every, gap, maxSamples, ...rest }, saved, watch) => {
       const { lateness, maxAhead, ...norm } = rest;
       const given = { size, within, every, gap, maxSamples, lateness, maxAhead };
       const model = resumed(BatchNorm, new BatchNorm({ ...norm, features }), BATCH_NORM_OPTIONS, norm, saved);
-      const normalizer = batchWindows(model, given);
+      const normalizer = batchWindows(model, given, watch);
       if (saved?.pending !== undefined) restoreWindows(normalizer, saved.pending);
       return normalizer;
     },
   },
   ewma: {
     help: 'each row at once, by exponentially weighted statistics',
-    options: [...RATE, 'eps', ...SCALING, ...QUARANTINE],
-    create: (features, options, saved) => {
+    options: [...RATE, 'eps', ...SCALING, ...QUARANTINE, ...WATCHING, ...FASTER],
+    create: (features, options, saved, watch) => {
       const { scaling, rest } = split(options);
       const statistic = resumed(Ewma, new Ewma({ ...rest, features }), RATE, rest, saved);
-      return bySample('ewma', statistic, scaling);
+      return bySample('ewma', statistic, scaling, watch);
     },
   },
   cumulative: {
     help: 'each row at once, by the statistics of everything so far',
-    options: ['eps', ...SCALING, ...QUARANTINE],
-    create: (features, options, saved) =>
-      bySample('cumulative', resumed(Cumulative, new Cumulative({ features }), [], {}, saved), options),
+    options: ['eps', ...SCALING, ...QUARANTINE, ...WATCHING],
+    create: (features, options, saved, watch) =>
+      bySample('cumulative', resumed(Cumulative, new Cumulative({ features }), [], {}, saved), options, watch),
   },
   rolling: {
     help: 'each row at once, by the statistics of the last rows, or of the last time',
-    options: ['last', 'maxSamples', 'eps', ...SCALING, ...QUARANTINE],
-    create: (features, options, saved) => {
+    options: ['last', 'maxSamples', 'eps', ...SCALING, ...QUARANTINE, ...WATCHING],
+    create: (features, options, saved, watch) => {
       const { scaling, rest } = split(options);
       const { last, ...bound } = rest;
       const fresh = new Rolling({ ...bound, last: last as Duration, features: features.length });
-      return bySample('rolling', resumed(Rolling, fresh, ['last', 'maxSamples'], rest, saved), scaling);
+      return bySample('rolling', resumed(Rolling, fresh, ['last', 'maxSamples'], rest, saved), scaling, watch);
     },
   },
   minmax: {
     help: 'each row at once, (x - min)/(max - min) of everything so far',
-    options: [...SCALING, ...QUARANTINE],
-    create: (features, options, saved) =>
-      bySample('minmax', resumed(MinMax, new MinMax({ features: features.length }), [], {}, saved), options),
+    options: [...SCALING, ...QUARANTINE, ...WATCHING],
+    create: (features, options, saved, watch) =>
+      bySample('minmax', resumed(MinMax, new MinMax({ features: features.length }), [], {}, saved), options, watch),
   },
   robust: {
     help: 'each row at once, (x - median)/IQR, of everything so far unless a rate is given',
-    options: [...RATE, 'unitVariance', ...SCALING, ...QUARANTINE],
-    create: (features, options, saved) => {
+    options: [...RATE, 'unitVariance', ...SCALING, ...QUARANTINE, ...WATCHING],
+    create: (features, options, saved, watch) => {
       const { scaling, rest } = split(options);
       return bySample(
         'robust',
         resumed(Robust, new Robust({ ...rest, features: features.length }), [...RATE, 'unitVariance'], rest, saved),
         scaling,
+        watch,
       );
     },
   },
   frozen: {
     help: 'each row at once, by given statistics that never move',
-    options: ['mean', 'variance', 'std', 'eps', 'clip', 'weight', 'bias', 'missing', ...QUARANTINE],
-    create: (_, options, saved) => {
+    options: ['mean', 'variance', 'std', 'eps', 'clip', 'weight', 'bias', 'missing', ...QUARANTINE, ...WATCHING],
+    create: (_, options, saved, watch) => {
       const { scaling, rest } = split(options);
       const { mean } = rest;
-      if (mean !== undefined) return bySample('frozen', new Frozen({ ...rest, mean }), scaling);
+      if (mean !== undefined) return bySample('frozen', new Frozen({ ...rest, mean }), scaling, watch);
       if (saved === undefined) throw new TypeError('frozen requires mean and variance or std, or a saved state');
-      return bySample('frozen', frozenBy(saved.state), scaling);
+      return bySample('frozen', frozenBy(saved.state), scaling, watch);
     },
   },
 } as const satisfies Record<string, MethodAbout>;
@@ -149,8 +164,10 @@ export function createNormalizer(
       `the state has the features ${names.join(', ')}, expected ${features.join(', ')}`,
     );
   }
-  const { own, guard } = rowGuard(method, features, options);
-  const inner = about.create(features, own, saved);
+  const { drift, rest } = splitDrift(options);
+  const { own, guard } = rowGuard(method, features, rest);
+  const watch = driftWatch(method, features.length, drift, saved?.state);
+  const inner = about.create(features, own, saved, watch);
   const normalizer = guard === undefined ? inner : new QuarantineNormalizer(inner, guard);
   if (normalizer instanceof QuarantineNormalizer && saved?.pending !== undefined) normalizer.restore(saved.pending);
   if (normalizer.features !== features.length) {
@@ -217,11 +234,20 @@ function split(options: MethodOptions) {
   return { scaling, rest };
 }
 
-function bySample(where: string, statistic: Statistic, scaling: StandardizerOptions): RowNormalizer {
+function bySample(
+  where: string,
+  statistic: Statistic,
+  scaling: StandardizerOptions,
+  watch: DriftWatch | null,
+): RowNormalizer {
   if (scaling.untilReady === 'hold') {
     throw new TypeError(
       `${where} takes untilReady 'null', 'pass' or 'prior', got 'hold': rows leave at once here; 'hold' is an option of the operator normalize`,
     );
   }
-  return new SampleNormalizer(new Standardizer(where, statistic, scaling));
+  // a state of another width is refused by the caller
+  if (watch === null || statistic.features !== watch.features) {
+    return new SampleNormalizer(new Standardizer(where, statistic, scaling));
+  }
+  return new SampleNormalizer(new Standardizer(where, new DriftGuard(where, statistic, watch), scaling), watch);
 }

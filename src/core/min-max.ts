@@ -99,6 +99,14 @@ export class MinMax implements Statistic {
     return this.count[feature];
   }
 
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    for (const numbers of [this.count, this.mean, this.variance]) numbers[feature] = 0;
+    this.min[feature] = Number.POSITIVE_INFINITY;
+    this.max[feature] = Number.NEGATIVE_INFINITY;
+    this.version++;
+  }
+
   get frozen(): boolean {
     return this.#frozen;
   }

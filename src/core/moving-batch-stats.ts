@@ -1,5 +1,6 @@
 import { shown } from './parameter.ts';
 import type { Rate } from './rate.ts';
+import type { StateReader } from './state.ts';
 
 /** Mean and variance of a batch, per feature; what `BatchSummary` offers and `BatchStats` holds. */
 export interface BatchMoments {
@@ -37,6 +38,10 @@ export class MovingBatchStats {
   readonly varianceBatches: Float64Array;
   /** Batches with at least one usable value. */
   batches: number;
+  /** Which features begin anew: 1, the mean, 2, the variance, with the next batch that has one; null: none does. */
+  anew: Uint8Array | null;
+  /** Times alpha, for the next batch alone; null: 1. */
+  #haste: Float64Array | null;
 
   constructor(features: number, rate: Exclude<Rate, { halfLifeMs: number }>) {
     this.features = features;
@@ -46,6 +51,41 @@ export class MovingBatchStats {
     this.meanBatches = new Float64Array(features);
     this.varianceBatches = new Float64Array(features);
     this.batches = 0;
+    this.anew = null;
+    this.#haste = null;
+  }
+
+  /**
+   * Begins anew with a feature: its next batch is all that its averages say, and no start value is in them, unless they
+   * are debiased. Until then it has what it had.
+   */
+  forget(feature: number, debiased: boolean): void {
+    this.meanBatches[feature] = 0;
+    this.varianceBatches[feature] = 0;
+    if (debiased) {
+      this.mean[feature] = 0;
+      this.variance[feature] = 1;
+      return;
+    }
+    this.anew ??= new Uint8Array(this.features);
+    this.anew[feature] = 3;
+  }
+
+  /** `anew`, where it says something. */
+  anewState(): { anew?: number[] } {
+    return this.anew?.some((parts) => parts !== 0) ? { anew: Array.from(this.anew) } : {};
+  }
+
+  readAnew(reader: StateReader): void {
+    if (!reader.has('anew')) return;
+    const parts = (n: number) => n === 0 || n === 1 || n === 2 || n === 3;
+    this.anew = Uint8Array.from(reader.numbers('anew', this.features, parts, 'be 0 to 3'));
+  }
+
+  /** The next batch moves a feature by `factor · alpha`, at most 1. */
+  hasten(feature: number, factor: number): void {
+    this.#haste ??= new Float64Array(this.features).fill(1);
+    this.#haste[feature] = factor;
   }
 
   /** Moves by one batch; false, and nothing moved, when it has no usable value. */
@@ -55,13 +95,14 @@ export class MovingBatchStats {
       const count = batch.count[j];
       if (count < 1) continue;
       moved = true;
-      const meanAlpha = this.#alpha(++this.meanBatches[j]);
+      const meanAlpha = this.#alphaOf(j, 1, ++this.meanBatches[j]);
       this.mean[j] = (1 - meanAlpha) * this.mean[j] + meanAlpha * batch.mean[j];
       if (count < 2) continue;
-      const varianceAlpha = this.#alpha(++this.varianceBatches[j]);
+      const varianceAlpha = this.#alphaOf(j, 2, ++this.varianceBatches[j]);
       this.variance[j] = (1 - varianceAlpha) * this.variance[j] + varianceAlpha * (batch.m2[j] / (count - 1));
     }
     if (moved) this.batches++;
+    this.#haste = null;
     return moved;
   }
 
@@ -117,8 +158,13 @@ export class MovingBatchStats {
     return variance > 0 ? variance : 0;
   }
 
-  #alpha(batch: number): number {
-    return 'alpha' in this.rate ? this.rate.alpha : 1 / batch;
+  #alphaOf(j: number, part: 1 | 2, batch: number): number {
+    if (this.anew !== null && (this.anew[j] & part) !== 0) {
+      this.anew[j] &= ~part;
+      return 1;
+    }
+    if (!('alpha' in this.rate)) return 1 / batch;
+    return this.#haste === null ? this.rate.alpha : Math.min(1, this.rate.alpha * this.#haste[j]);
   }
 
   #merged(own: number, added: number, start: number, [ownBatches, batches]: readonly [number, number]): number {

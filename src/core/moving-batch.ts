@@ -37,6 +37,8 @@ export interface MovingBatchState extends StatisticState {
   readonly weight2: number[];
   readonly totalMean: number[];
   readonly totalM2: number[];
+  /** Which features begin anew with their next batch, as `MovingBatchStats` counts them; only while some do. */
+  readonly anew?: number[];
   /** Rows of the open batch, row-major; null for what was not usable. */
   readonly pending: (number | null)[];
 }
@@ -185,6 +187,16 @@ export class MovingBatch implements Statistic {
     return weight === 0 ? 0 : (weight * weight) / this.#total.weight2[feature];
   }
 
+  /** Its values in the open batch are forgotten, too. */
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    this.#moving.forget(feature, this.debias);
+    this.#total.forget(feature);
+    for (const numbers of [this.#learned, this.mean, this.variance, this.count]) numbers[feature] = 0;
+    for (let row = 0; row < this.#rows; row++) this.#pending[row * this.features + feature] = Number.NaN;
+    this.version++;
+  }
+
   get frozen(): boolean {
     return this.#frozen;
   }
@@ -220,6 +232,7 @@ export class MovingBatch implements Statistic {
       weight2: Array.from(this.#total.weight2),
       totalMean: Array.from(this.#total.mean),
       totalM2: Array.from(this.#total.m2),
+      ...moving.anewState(),
       pending: Array.from(this.#pending.subarray(0, this.#rows * this.features), (x) => (Number.isNaN(x) ? null : x)),
     };
   }
@@ -254,6 +267,7 @@ export class MovingBatch implements Statistic {
     batch.#moving.meanBatches.set(reader.nonNegatives('meanBatches', features));
     batch.#moving.varianceBatches.set(reader.nonNegatives('varianceBatches', features));
     batch.#moving.batches = batch.version;
+    batch.#moving.readAnew(reader);
     batch.#total.weight.set(reader.nonNegatives('weight', features));
     batch.#total.weight2.set(reader.nonNegatives('weight2', features));
     batch.#total.mean.set(reader.means('totalMean', features));

@@ -199,7 +199,17 @@ const DIRECTIONS = ['both', 'increase', 'decrease'] as const;
 export function pageHinkley(options: PageHinkleyOptions = {}): DriftDetectorFactory {
   requireKnown('pageHinkley', options, OPTIONS);
   checked('pageHinkley', options);
-  return { kind: 'pageHinkley', create: () => new PageHinkley(options) };
+  const create = () => new PageHinkley(options);
+  return {
+    kind: 'pageHinkley',
+    create,
+    restore: (state) => {
+      const fresh = create();
+      if ((state as Partial<PageHinkleyState> | null)?.format !== FORMAT) return fresh;
+      const saved = PageHinkley.from(state);
+      return OPTIONS.every((name) => saved[name] === fresh[name]) ? saved : fresh;
+    },
+  };
 }
 
 function checked(where: string, options: PageHinkleyOptions): Required<PageHinkleyOptions> {

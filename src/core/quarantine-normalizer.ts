@@ -170,10 +170,11 @@ export class QuarantineNormalizer implements RowNormalizer {
 /** The rows that go out: those not `dropped`. The same rows where there are none of these. */
 export function withoutDropped(rows: NormalizedRows): NormalizedRows | undefined {
   if (!rows.flags.some((flags) => (flags & FLAG.dropped) !== 0)) return rows;
-  const { features, raw, z, times, flags, ids, keys } = rows;
+  const { features, raw, z, times, flags, ids, keys, drifts = [] } = rows;
   const kept = new RowCollector(features);
   for (let row = 0; row < rows.rows; row++) {
     if ((flags[row] & FLAG.dropped) !== 0) continue;
+    for (const drift of drifts) if (drift.row === row) kept.addDrift(drift);
     kept.add(raw, row, z, row * features, times[row], flags[row], ids?.[row] ?? Number.NaN);
   }
   const out = kept.take();

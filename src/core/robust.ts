@@ -165,6 +165,14 @@ export class Robust implements Statistic {
     return total === 0 ? 0 : (total * total) / total2;
   }
 
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    for (const numbers of [this.count, this.mean, this.variance]) numbers[feature] = 0;
+    this.#digests[feature] = new QuantileDigest();
+    this.#landmark[feature] = Number.NaN;
+    this.version++;
+  }
+
   get frozen(): boolean {
     return this.#frozen;
   }

@@ -218,6 +218,16 @@ export class Rolling implements Statistic {
     return this.count[feature];
   }
 
+  /** The values of the feature leave the window; its samples stay, for the other features. */
+  forget(feature: number): void {
+    if (this.#frozen) return;
+    for (let i = 0; i < this.length; i++) this.#values[this.#slot(i) * this.features + feature] = Number.NaN;
+    for (const numbers of [this.#openCount, this.#openMean, this.#openLow, this.#openM2]) numbers[feature] = 0;
+    this.#close(this.#closed);
+    this.#join();
+    this.version++;
+  }
+
   /** M2 / (n - 1); NaN while n < 2. */
   unbiasedVariance(feature: number): number {
     const n = this.count[feature];

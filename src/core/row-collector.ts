@@ -1,4 +1,4 @@
-import type { NormalizedRows } from './row-normalizer.ts';
+import type { NormalizedRows, RowDrift } from './row-normalizer.ts';
 
 /** Rows on their way out, which leave one by one and from different places: gathered, then taken as one. */
 export class RowCollector {
@@ -9,6 +9,7 @@ export class RowCollector {
   #times: Float64Array;
   #flags: Uint16Array;
   #ids: Float64Array | undefined;
+  #drifts: RowDrift[];
 
   constructor(features: number) {
     this.#features = features;
@@ -18,6 +19,7 @@ export class RowCollector {
     this.#times = new Float64Array(0);
     this.#flags = new Uint16Array(0);
     this.#ids = undefined;
+    this.#drifts = [];
   }
 
   /**
@@ -48,7 +50,13 @@ export class RowCollector {
     this.#ids[index] = id;
   }
 
-  addAll({ rows, features, raw, z, times, flags, ids }: NormalizedRows): void {
+  /** That the row to be added next showed a drift. */
+  addDrift(drift: RowDrift): void {
+    this.#drifts.push({ ...drift, row: this.#rows });
+  }
+
+  addAll({ rows, features, raw, z, times, flags, ids, drifts = [] }: NormalizedRows): void {
+    for (const drift of drifts) this.#drifts.push({ ...drift, row: this.#rows + drift.row });
     for (let row = 0; row < rows; row++) {
       this.add(raw, row, z, row * features, times[row], flags[row], ids === undefined ? Number.NaN : ids[row]);
     }
@@ -64,7 +72,9 @@ export class RowCollector {
     this.#z = new Float64Array(0);
     this.#times = new Float64Array(0);
     this.#flags = new Uint16Array(0);
+    const drifts = this.#drifts;
     this.#ids = undefined;
+    this.#drifts = [];
     return {
       rows,
       features,
@@ -73,6 +83,7 @@ export class RowCollector {
       times: times.slice(0, rows),
       flags: flags.slice(0, rows),
       ids: ids?.slice(0, rows),
+      ...(drifts.length > 0 && { drifts }),
     };
   }
 

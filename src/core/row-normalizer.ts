@@ -1,3 +1,5 @@
+import type { Drift } from './drift-detector.ts';
+import type { DriftAction, DriftWatch } from './drift-watch.ts';
 import type { StatisticState } from './state.ts';
 
 /** Rows that have been normalised; memory of their own. */
@@ -16,6 +18,24 @@ export interface NormalizedRows {
   readonly keys?: readonly string[];
   /** What `Arrival.ids` called each row; undefined where it called them nothing. */
   readonly ids?: Float64Array | undefined;
+  /** Changes of the means of features, in the order of the rows that showed them; absent when there were none. */
+  drifts?: readonly RowDrift[];
+}
+
+/** The mean of a feature has changed. */
+export interface RowDrift extends Drift {
+  /** Index of the feature. */
+  readonly feature: number;
+  /** Which of these rows showed it. */
+  readonly row: number;
+  readonly detector: string;
+  readonly action: DriftAction;
+}
+
+/** What a watch has found, by the rows that leave: the first of them was the `first` that the watch saw. */
+export function rowDrifts(watch: DriftWatch, first: number): RowDrift[] | undefined {
+  const { kind: detector, action } = watch;
+  return watch.take()?.map((found) => ({ ...found, row: found.row - first, detector, action }));
 }
 
 /** When rows come, and what they are called. */

@@ -1,3 +1,4 @@
+import type { DriftWatch } from './drift-watch.ts';
 import { FLAG } from './flags.ts';
 import {
   type Arrival,
@@ -6,6 +7,7 @@ import {
   orNull,
   type PendingRows,
   type RowNormalizer,
+  rowDrifts,
   type StatisticsReport,
 } from './row-normalizer.ts';
 import type { Standardizer } from './standardizer.ts';
@@ -20,16 +22,24 @@ export class SampleNormalizer implements RowNormalizer {
   readonly standardizer: Standardizer;
   readonly #x: Float64Array;
   readonly #z: Float64Array;
+  readonly #watch: DriftWatch | null;
   #afterGap: boolean;
 
-  constructor(standardizer: Standardizer) {
+  /** @param watch that of the statistic, where that is a `DriftGuard` */
+  constructor(standardizer: Standardizer, watch: DriftWatch | null = null) {
     this.standardizer = standardizer;
     this.features = standardizer.statistic.features;
     this.pending = 0;
     this.dueMs = Number.POSITIVE_INFINITY;
     this.#x = new Float64Array(this.features);
     this.#z = new Float64Array(this.features);
+    this.#watch = watch;
     this.#afterGap = false;
+  }
+
+  /** True where it knows more than its statistic does. */
+  get watches(): boolean {
+    return this.#watch !== null;
   }
 
   push(data: Float64Array, rows: number, times: Float64Array, arrival?: Arrival): NormalizedRows | undefined {
@@ -40,7 +50,15 @@ export class SampleNormalizer implements RowNormalizer {
     if (rows === 1) {
       const [z, flags] = [new Float64Array(width), new Uint16Array(1)];
       flags[0] = this.standardizer.step(data, z, times[0]) | this.#gap();
-      return { rows, features: width, raw: data.slice(0, width), z, times: times.slice(0, 1), flags, ids };
+      return this.#watched({
+        rows,
+        features: width,
+        raw: data.slice(0, width),
+        z,
+        times: times.slice(0, 1),
+        flags,
+        ids,
+      });
     }
     const out = emptyRows(rows, width);
     out.raw.set(data.subarray(0, rows * width));
@@ -53,7 +71,7 @@ export class SampleNormalizer implements RowNormalizer {
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
     }
     out.flags[0] |= this.#gap();
-    return ids === undefined ? out : { ...out, ids };
+    return this.#watched(ids === undefined ? out : { ...out, ids });
   }
 
   advance(): undefined {}
@@ -90,6 +108,15 @@ export class SampleNormalizer implements RowNormalizer {
 
   pendingRows(): PendingRows {
     return { data: [], times: [], ...(this.#afterGap && { gap: true as const }) };
+  }
+
+  /** With the drifts that these rows showed. */
+  #watched(out: NormalizedRows): NormalizedRows {
+    const watch = this.#watch;
+    if (watch === null) return out;
+    const drifts = rowDrifts(watch, watch.rows - out.rows);
+    if (drifts !== undefined) out.drifts = drifts;
+    return out;
   }
 
   #gap(): number {

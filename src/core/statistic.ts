@@ -53,6 +53,10 @@ export interface Statistic {
   advance?(time: number): void;
   /** Effective number of samples behind a feature, (Σw)²/Σw². */
   nEff(feature: number): number;
+  /** Begins anew with a feature, as if it had seen no value of it. */
+  forget?(feature: number): void;
+  /** Before the next `update` of a feature: lets it forget, this once, `factor` times as fast as its rate says. */
+  hasten?(feature: number, factor: number, time?: number): void;
   state(): StatisticState;
   /** From now on nothing moves the statistics: `update` and `merge` do nothing, and the saved state restores as frozen. */
   freeze?(): this;

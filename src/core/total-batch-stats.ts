@@ -81,6 +81,11 @@ export class TotalBatchStats {
     return retain === 0 ? 1 : -Math.expm1(batches * Math.log(retain)) / (1 - retain);
   }
 
+  /** Begins anew with a feature. */
+  forget(feature: number): void {
+    for (const numbers of [this.mean, this.m2, this.weight, this.weight2]) numbers[feature] = 0;
+  }
+
   /** Unbiased; NaN until two values weigh. */
   variance(feature: number): number {
     const freedom = this.weight[feature] - this.weight2[feature] / this.weight[feature];

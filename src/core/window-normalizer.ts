@@ -1,5 +1,6 @@
 import type { BatchNorm } from './batch-norm.ts';
 import { captureBatches, copyOf } from './batch-report.ts';
+import type { DriftWatch } from './drift-watch.ts';
 import { FLAG } from './flags.ts';
 import {
   emptyRows,
@@ -7,6 +8,7 @@ import {
   type NormalizedRows,
   type PendingRows,
   type RowNormalizer,
+  rowDrifts,
   type StatisticsReport,
 } from './row-normalizer.ts';
 import { savedNumber } from './saved-number.ts';
@@ -15,6 +17,10 @@ import type { StatisticState } from './state.ts';
 /**
  * Each window of `size` rows, or of those within a time of its first, by its own statistics: `BatchNorm.train` on a
  * stream of rows. Memory: one window.
+ *
+ * A watch sees the rows of a window one by one when it closes, so a drift is told of the row that showed it. It acts on the
+ * moving statistics alone: with the batch that showed it they begin anew, or it and the next ones move them faster, as
+ * many as hold the rows asked for. Each batch is normalised by its own statistics, as ever.
  */
 export class WindowNormalizer implements RowNormalizer {
   readonly features: number;
@@ -30,8 +36,11 @@ export class WindowNormalizer implements RowNormalizer {
   #ids: Float64Array | undefined;
   /** The first row of the window that is open, or opens next, comes after a hole. */
   #afterGap: boolean;
+  readonly #watch: DriftWatch | null;
 
-  constructor(model: BatchNorm, size: number, withinMs = Number.POSITIVE_INFINITY) {
+  /** @throws TypeError when the watch is to forget faster, and the model has no rate */
+  constructor(model: BatchNorm, size: number, withinMs = Number.POSITIVE_INFINITY, watch: DriftWatch | null = null) {
+    if (watch?.action === 'faster') model.requireRate('batch');
     this.model = model;
     this.size = size;
     this.features = model.features;
@@ -42,6 +51,7 @@ export class WindowNormalizer implements RowNormalizer {
     this.#openedMs = Number.NEGATIVE_INFINITY;
     this.#ids = undefined;
     this.#afterGap = false;
+    this.#watch = watch;
   }
 
   get dueMs(): number {
@@ -67,7 +77,7 @@ export class WindowNormalizer implements RowNormalizer {
       from += take;
       if (this.pending === this.size && out !== undefined) written += this.#close(out, written);
     }
-    return out;
+    return this.#watched(out);
   }
 
   /** Puts a saved window back: its time begins with the next call of `advance`. */
@@ -85,7 +95,7 @@ export class WindowNormalizer implements RowNormalizer {
     if (this.pending === 0) return undefined;
     const out = emptyRows(this.pending, this.features, this.#ids !== undefined);
     this.#close(out, 0);
-    return out;
+    return this.#watched(out);
   }
 
   cut(): NormalizedRows | undefined {
@@ -103,7 +113,8 @@ export class WindowNormalizer implements RowNormalizer {
   }
 
   state(): StatisticState {
-    return this.model.state();
+    const state = this.model.state();
+    return this.#watch === null ? state : ({ ...state, drift: this.#watch.state() } as StatisticState);
   }
 
   pendingRows(): PendingRows {
@@ -112,6 +123,27 @@ export class WindowNormalizer implements RowNormalizer {
       times: Array.from(this.#times.subarray(0, this.pending)),
       ...(this.#afterGap && { gap: true as const }),
     };
+  }
+
+  #act(watch: DriftWatch, data: Float64Array, rows: number): void {
+    const width = this.features;
+    const hurries = new Set<number>();
+    for (let row = 0; row < rows; row++) {
+      const values = data.subarray(row * width, (row + 1) * width);
+      const changed = watch.update(values);
+      if (changed !== undefined && watch.action === 'reset') for (const j of changed) this.model.forget(j);
+      if (watch.hurried === undefined) continue;
+      for (let j = 0; j < width; j++) if (watch.hurries(j, values[j])) hurries.add(j);
+    }
+    for (const j of hurries) this.model.hasten(j, watch.factor);
+  }
+
+  /** With the drifts that these rows showed. */
+  #watched(out: NormalizedRows | undefined): NormalizedRows | undefined {
+    if (out === undefined || this.#watch === null) return out;
+    const drifts = rowDrifts(this.#watch, this.#watch.rows - out.rows);
+    if (drifts !== undefined) out.drifts = drifts;
+    return out;
   }
 
   #close(out: NormalizedRows, row: number): number {
@@ -123,6 +155,7 @@ export class WindowNormalizer implements RowNormalizer {
     if (this.#ids !== undefined) out.ids?.set(this.#ids.subarray(0, rows), row);
     // a window that the model refuses is gone: nothing may wait for it to be accepted
     this.pending = 0;
+    if (this.#watch !== null) this.#act(this.#watch, data, rows);
     this.model.trainInto(
       { data, rows, features: width },
       out.z.subarray(row * width, (row + rows) * width),

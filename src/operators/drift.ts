@@ -3,19 +3,8 @@ import type { Drift, DriftDetector, DriftDetectorFactory } from '../core/drift-d
 import { requireFunction, requireKnown, shown } from '../core/parameter.ts';
 import { requireFeatureNames, type SampleShape, sampleShape } from '../core/sample-shape.ts';
 import { connect } from './connect.ts';
+import type { DriftEvent } from './drift-event.ts';
 import { requireScheduler } from './scheduler.ts';
-
-/** The mean of a feature has changed. */
-export interface DriftEvent extends Drift {
-  /** Name of the feature, or its index for samples without names. */
-  readonly feature: string | number;
-  /** Of the sample at which it was found, in ms. */
-  readonly time: number;
-  /** Which sample of the stream that was, from 0. */
-  readonly index: number;
-  /** `'adwin'` or `'pageHinkley'`. */
-  readonly detector: string;
-}
 
 export interface DriftOptions<S> {
   /** Names of the fields to watch; required for records. */
@@ -34,8 +23,8 @@ export interface DriftOptions<S> {
  * drift(adwin())  ------------e------|     e: { feature, time, index, kind, meanBefore, meanAfter, before, after }
  * ```
  *
- * One detector for each feature; a sample can make several events, in the order of the features. It acts by events only:
- * to start a statistic anew, or to alert, subscribe. Missing and infinite values, and samples of another form than the
+ * One detector for each feature; a sample can make several events, in the order of the features. It acts by events only;
+ * `normalize` takes a detector as `drift`, and with `onDrift` starts its statistic anew or lets it forget faster. Missing and infinite values, and samples of another form than the
  * first, are skipped, but counted in `index`. Completion emits nothing. Memory: the detectors.
  *
  * @param detector `adwin(…)` or `pageHinkley(…)`: new for each subscription

@@ -1,4 +1,7 @@
 import { asyncScheduler, defer, map, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import type { DriftDetectorFactory } from '../core/drift-detector.ts';
+import { DriftGuard } from '../core/drift-guard.ts';
+import { DriftWatch, type OnDrift, requireDrift } from '../core/drift-watch.ts';
 import { requireBoolean, requireFunction, requireKnown, requirePositiveInteger, shown } from '../core/parameter.ts';
 import { requireFeatureNames, type SampleShape, sampleShape } from '../core/sample-shape.ts';
 import {
@@ -9,6 +12,7 @@ import {
 } from '../core/standardizer.ts';
 import { isStatistic, type Statistic, type StatisticFactory } from '../core/statistic.ts';
 import type { Detail } from './detail.ts';
+import type { DriftEvent } from './drift-event.ts';
 import { KEYED_FORM } from './keyed-form.ts';
 import { scoreSamples } from './sample-scorer.ts';
 import { requireScheduler } from './scheduler.ts';
@@ -22,6 +26,12 @@ export interface NormalizeOptions<S = unknown> extends StandardizerOptions {
   weightOf?: (sample: S) => number;
   /** Rows that `untilReady: 'hold'` keeps back; past it the oldest leaves as it is, flagged `notReady`; 1,024. */
   maxHeld?: number;
+  /** Watches the mean of each feature: `adwin(…)` or `pageHinkley(…)`; not watched. */
+  drift?: DriftDetectorFactory;
+  /** What is done when one has changed: `'tell'` (default), `'reset'`, or `{ faster, rows }`. */
+  onDrift?: OnDrift;
+  /** Is told of each change, after the sample that shows it has been emitted. */
+  tellDrift?: (event: DriftEvent) => void;
   /** Emits `Detail` objects; false. */
   detail?: boolean;
   /** Time of samples where the statistic has no `timeOf`; `asyncScheduler`. */
@@ -31,6 +41,7 @@ export interface NormalizeOptions<S = unknown> extends StandardizerOptions {
 const OPTIONS = [
   ...STANDARDIZER_OPTIONS,
   ...(['features', 'maxFeatures', 'weightOf', 'maxHeld', 'detail', 'scheduler'] as const),
+  ...(['drift', 'onDrift', 'tellDrift'] as const),
 ] as const satisfies readonly (keyof NormalizeOptions)[];
 
 const MAX_HELD = 1_024;
@@ -64,6 +75,11 @@ const MAX_HELD = 1_024;
  * With `maxFeatures` a feature that appears later is NaN at first and has its own count; an absent one keeps its state,
  * and the record does not get it. Fields beyond the bound are NaN, flagged `excess`.
  *
+ * `drift` watches each feature, before the sample is learned. With `onDrift: 'reset'` a feature whose mean has changed
+ * begins anew with the sample that shows it: that one is still scored by what was before, the next ones are not ready, as
+ * `untilReady` says. `{ faster: 10, rows: 100 }` lets it forget ten times as fast, alpha at most 1, with that and the next
+ * 99 samples that have a value of it. The other features go on as ever. `tellDrift` may throw: that is an error notification.
+ *
  * @param statistic `ewma(…)`, `cumulative()`, `frozen(…)`: new for each subscription; or an instance such as
  *   `new Ewma(…)`, shared by all that use it
  * @throws TypeError, RangeError for wrong options; records without `features` are an error notification (TypeError), as
@@ -74,7 +90,14 @@ const MAX_HELD = 1_024;
  * @example
  * const late = [{ a: 1 }, { a: 3 }, { a: 4, b: 7 }];
  * from(late).pipe(normalize(cumulative(), { eps: 0, maxFeatures: 2 })); // { a: NaN } { a: NaN } { a: 2, b: NaN }
- * @see denormalize, batchNorm, quarantine
+ * @example
+ * const steps = Array.from({ length: 203 }, (_, i) => i % 3 + (i < 100 ? 0 : 50));
+ * const told = [];
+ * const tellDrift = ({ index }) => told.push(index);
+ * const watched = normalize(cumulative(), { drift: adwin({ range: 0 }), onDrift: 'reset', tellDrift });
+ * from(steps).pipe(watched, last()); // 0
+ * told; // [127]
+ * @see denormalize, batchNorm, quarantine, drift
  */
 export function normalize<S>(
   statistic: StatisticFactory<S> | Statistic,
@@ -90,7 +113,9 @@ export function normalize<S>(
 ): OperatorFunction<S, S | Detail<S>> {
   const where = 'normalize';
   requireKnown(where, options, OPTIONS);
-  const { features, maxFeatures, weightOf, maxHeld, detail = false, scheduler = asyncScheduler, ...scaling } = options;
+  const { features, maxFeatures, weightOf, maxHeld, detail = false, scheduler = asyncScheduler, ...others } = options;
+  const { drift, onDrift, tellDrift, ...scaling } = others;
+  requireWatching(where, others);
   requireStandardizer(where, scaling);
   requireFeatureNames(where, features);
   requireBoolean(where, 'detail', detail);
@@ -106,14 +131,28 @@ export function normalize<S>(
   const timeOf = shared === undefined ? factory.timeOf : undefined;
   if (weightOf !== undefined) requireWeighted(where, weightOf, statistic);
   const standardizerFor = (width: number): Standardizer => {
-    const standardizer = shared ?? new Standardizer(where, factory.create(width), scaling);
+    const made = (statistic: Statistic) => {
+      if (drift === undefined) return new Standardizer(where, statistic, scaling);
+      const watch = new DriftWatch(where, statistic.features, drift, onDrift);
+      return new Standardizer(where, new DriftGuard(where, statistic, watch), scaling);
+    };
+    // a shared statistic has detectors of each subscription
+    const standardizer =
+      shared === undefined ? made(factory.create(width)) : drift === undefined ? shared : made(shared.statistic);
     if (standardizer.statistic.features === width) return standardizer;
     throw new TypeError(
       `${where} has a statistic of ${standardizer.statistic.features} features, the samples have ${width}`,
     );
   };
   const holds = untilReady === 'hold';
-  if (detail || holds || weightOf !== undefined || maxFeatures !== undefined || /error|dropRow/.test(missing)) {
+  if (
+    detail ||
+    holds ||
+    weightOf !== undefined ||
+    maxFeatures !== undefined ||
+    drift !== undefined ||
+    /error|dropRow/.test(missing)
+  ) {
     const held = holds ? (maxHeld ?? MAX_HELD) : undefined;
     const full = {
       features,
@@ -124,6 +163,7 @@ export function normalize<S>(
       timeOf,
       weightOf,
       scheduler,
+      tellDrift,
       standardizerFor,
     };
     return (source) => scoreSamples<S>(where, source, full);
@@ -155,6 +195,13 @@ export function normalize<S>(
     });
   if (shared !== undefined) return operator;
   return Object.assign(operator, { [KEYED_FORM]: { where, factory, features, scheduler, scaling } });
+}
+
+function requireWatching(where: string, { drift, onDrift, tellDrift }: NormalizeOptions<never>): void {
+  const alone = onDrift !== undefined ? 'onDrift' : tellDrift !== undefined ? 'tellDrift' : undefined;
+  if (drift !== undefined) requireDrift(where, drift, onDrift === undefined ? 'tell' : onDrift);
+  else if (alone !== undefined) throw new TypeError(`${where} takes ${alone} with drift: a detector such as adwin()`);
+  if (tellDrift !== undefined) requireFunction(where, 'tellDrift', tellDrift);
 }
 
 function requireMaxHeld(where: string, maxHeld: number, untilReady: string | undefined): void {

@@ -1,4 +1,6 @@
 import type { Observable, SchedulerLike } from 'rxjs';
+import { DriftGuard } from '../core/drift-guard.ts';
+import type { FoundDrift } from '../core/drift-watch.ts';
 import { FLAG, flagNames } from '../core/flags.ts';
 import { GrowingShape } from '../core/growing-shape.ts';
 import { lacksValue, type Missing, requireValues } from '../core/missing-values.ts';
@@ -8,6 +10,7 @@ import type { Standardizer } from '../core/standardizer.ts';
 import { isWeight } from '../core/usable.ts';
 import { connect } from './connect.ts';
 import type { Detail, RowStatistics } from './detail.ts';
+import type { DriftEvent } from './drift-event.ts';
 
 export interface SampleScorerOptions<S> {
   readonly features: readonly string[] | undefined;
@@ -20,6 +23,8 @@ export interface SampleScorerOptions<S> {
   readonly timeOf: ((sample: S) => number) | undefined;
   readonly weightOf: ((sample: S) => number) | undefined;
   readonly scheduler: SchedulerLike;
+  /** Is told of changes, where the statistic is a `DriftGuard`. */
+  readonly tellDrift: ((event: DriftEvent) => void) | undefined;
   standardizerFor(features: number): Standardizer;
 }
 
@@ -38,6 +43,8 @@ interface Scored<S> {
   scale: RowScale | undefined;
   version: number;
   nEff: number;
+  /** What the detectors have found in it. */
+  drifts: FoundDrift[] | undefined;
 }
 
 /** The path of `normalize` for all that is not one number out for each in, as fast as can be. */
@@ -71,9 +78,13 @@ export function scoreSamples<S>(
         if (row === undefined) return;
         const waits = (row.flags & FLAG.notReady) !== 0 || held.length > first;
         // nothing is held before the first sample that says what a row looks like, and what comes before it never is
-        if (options.maxHeld === undefined || !waits || row.x.length === 0) return subscriber.next(scorer.emitted(row));
-        held.push(row);
-        release(maxHeld);
+        if (options.maxHeld === undefined || !waits || row.x.length === 0) {
+          subscriber.next(scorer.emitted(row));
+        } else {
+          held.push(row);
+          release(maxHeld);
+        }
+        if (row.drifts !== undefined) scorer.tell(row.drifts, row.time);
       },
       complete: () => release(0),
     };
@@ -87,6 +98,10 @@ class SampleScorer<S> {
   #shape: SampleShape<S> | undefined;
   #growing: GrowingShape | undefined;
   #standardizer: Standardizer | undefined;
+  /** Its statistic, where that is watched. */
+  #guard: DriftGuard | undefined;
+  /** Samples that the watch has not seen: those before the first of a known form, and those that were left out. */
+  #samplesBefore: number;
   /** Of the sample in hand, unless rows are held. */
   #x: Float64Array;
   #z: Float64Array;
@@ -97,6 +112,8 @@ class SampleScorer<S> {
     this.#shape = undefined;
     this.#growing = undefined;
     this.#standardizer = undefined;
+    this.#guard = undefined;
+    this.#samplesBefore = 0;
     this.#x = new Float64Array(0);
     this.#z = new Float64Array(0);
   }
@@ -105,6 +122,7 @@ class SampleScorer<S> {
   score(sample: S): Scored<S> | undefined {
     const { detail, missing, maxHeld, timeOf, weightOf, scheduler } = this.#options;
     if (this.#shape === undefined && !this.#open(sample)) {
+      this.#samplesBefore++;
       return missing === 'dropRow' ? undefined : this.#shapeless(sample);
     }
     const shape = this.#shape as SampleShape<S>;
@@ -119,8 +137,11 @@ class SampleScorer<S> {
       present === undefined
         ? missing === 'dropRow' && lacksValue(x, 0, x.length)
         : !fits || present.some((j) => Number.isNaN(x[j]));
-    if (missing === 'dropRow' && lacks) return undefined;
-    const timed = detail || standardizer.statistic.byTime !== false;
+    if (missing === 'dropRow' && lacks) {
+      this.#samplesBefore++;
+      return undefined;
+    }
+    const timed = detail || this.#guard !== undefined || standardizer.statistic.byTime !== false;
     const time = !timed ? Number.NaN : fits && timeOf !== undefined ? timeOf(sample) : scheduler.now();
     const weight: unknown = weightOf === undefined ? 1 : fits ? weightOf(sample) : 0;
     const learned = isWeight(weight) ? weight : 0;
@@ -133,7 +154,19 @@ class SampleScorer<S> {
     const { flags, scale, version } = detail
       ? standardizer.stepWithScale(x, z, time, learned)
       : { flags: standardizer.step(x, z, time, learned), scale: undefined, version: 0 };
-    return this.#note({ sample, x, z, time, present, ownFlags, flags: 0, scale, version, nEff: 0 }, flags);
+    // a subscriber may push the next sample before this one is told of
+    const drifts = this.#guard?.watch.take()?.map((found) => ({ ...found, row: found.row + this.#samplesBefore }));
+    return this.#note({ sample, x, z, time, present, ownFlags, flags: 0, scale, version, nEff: 0, drifts }, flags);
+  }
+
+  /** Tells of what was found in a sample of this time. */
+  tell(found: readonly FoundDrift[], time: number): void {
+    const { tellDrift } = this.#options;
+    const names = this.#growing?.names ?? this.#shape?.names;
+    const detector = this.#guard?.watch.kind ?? '';
+    for (const { row, feature, ...drift } of found) {
+      tellDrift?.({ ...drift, feature: names?.[feature] ?? feature, time, index: row, detector });
+    }
   }
 
   /** By the statistics as they are now. */
@@ -182,6 +215,8 @@ class SampleScorer<S> {
     }
     if (this.#shape === undefined) return false;
     this.#standardizer = this.#options.standardizerFor(this.#shape.width);
+    const { statistic } = this.#standardizer;
+    this.#guard = statistic instanceof DriftGuard ? statistic : undefined;
     this.#x = new Float64Array(this.#shape.width);
     this.#z = new Float64Array(this.#shape.width);
     return true;
@@ -208,7 +243,19 @@ class SampleScorer<S> {
     const flags = FLAG.shape | FLAG.notReady;
     const scale = { mean: [], std: [] };
     const time = this.#options.scheduler.now();
-    return { sample, x: none, z: none, time, present: [], ownFlags: flags, flags, scale, version: 0, nEff: 0 };
+    return {
+      sample,
+      x: none,
+      z: none,
+      time,
+      present: [],
+      ownFlags: flags,
+      flags,
+      scale,
+      version: 0,
+      nEff: 0,
+      drifts: undefined,
+    };
   }
 }
 

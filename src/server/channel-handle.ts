@@ -3,6 +3,7 @@ import type { StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import type { Channel } from './channel.ts';
+import type { DriftMessage } from './drift-log.ts';
 import { readJsonPush } from './push.ts';
 
 /** A normalised row, as it goes out. */
@@ -25,6 +26,8 @@ export interface ChannelHandle {
   readonly seq: number;
   /** Rows from now on, as they go out; completes when the server closes. */
   readonly rows$: Observable<OutgoingRow>;
+  /** Changes of means from now on, where the channel is watched; completes when the server closes. */
+  readonly drifts$: Observable<DriftMessage>;
   /**
    * Takes what a producer may send as JSON: a sample, many, or a push with producer and seq.
    *
@@ -59,6 +62,14 @@ export function channelHandle(channel: Channel): ChannelHandle {
               ...(keys && { k: keys[row] }),
             });
           }
+        },
+        complete: () => subscriber.complete(),
+      }),
+    ),
+    drifts$: new Observable((subscriber) =>
+      channel.listen({
+        next({ seq, lastSeq }) {
+          for (const drift of channel.drifts.between(seq - 1, lastSeq)) subscriber.next(drift);
         },
         complete: () => subscriber.complete(),
       }),

@@ -11,6 +11,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { ChannelConfig } from './config/channel.ts';
 import type { Limits } from './config/limits.ts';
 import { Counters } from './counters.ts';
+import { DriftLog } from './drift-log.ts';
 import { FanOut, type HistoryReader } from './fan-out.ts';
 import { History } from './history.ts';
 import { AllKeys, type ChannelStatistics } from './keyed-channel.ts';
@@ -38,6 +39,7 @@ export class Channel {
   readonly config: ChannelConfig;
   readonly epoch: string;
   readonly history: History;
+  readonly drifts: DriftLog;
   readonly counters: Counters;
   /** What subscribers are told between rows. */
   readonly notices: ChannelNotices;
@@ -82,6 +84,7 @@ export class Channel {
     this.startSeq = saved?.seqLimit ?? 0;
     this.seq = this.startSeq;
     this.history = new History(config.history, limits.maxHistoryBytes);
+    this.drifts = new DriftLog(config.features, limits.maxDrifts);
     this.counters = new Counters();
     this.notices = new ChannelNotices();
     this.producerCount = 0;
@@ -281,6 +284,7 @@ export class Channel {
       // that kept numbers free, and no keys
       if (this.keyed !== undefined) this.#changed = true;
     }
+    if (content.drifts !== undefined) this.counters.drifts += this.drifts.add(content, block.seq);
     this.history.add(block);
     for (const listener of this.#listeners) listener.next(block);
     this.#fanOut.announce();

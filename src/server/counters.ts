@@ -18,6 +18,8 @@ export class Counters {
   readonly flags = new Map<FlagName, number>();
   /** Rows left out for slow subscribers, all of them together. */
   skipped = 0;
+  /** Changes of means that were found. */
+  drifts = 0;
   /** Subscribers cut off because they were too slow. */
   evicted = 0;
   /** Gaps told to subscribers, by reason. */
@@ -51,6 +53,7 @@ export class Counters {
       flags: Object.fromEntries(this.flags),
       gaps: Object.fromEntries(this.gaps),
       skipped: this.skipped,
+      drifts: this.drifts,
       evicted: this.evicted,
     };
   }

@@ -140,6 +140,8 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
     addHistogram('subscriber_staleness_seconds', counters.staleness, of);
     add('skipped_rows_total', counters.skipped, of);
     for (const [reason, n] of counters.gaps) add('gaps_total', n, { ...of, reason });
+    add('drifts_total', counters.drifts, of);
+    add('forgotten_drifts_total', channel.drifts.forgotten, of);
     add('evicted_subscribers_total', counters.evicted, of);
     const source = figures.source(channel.name);
     if (source !== undefined) {

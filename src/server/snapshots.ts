@@ -18,9 +18,12 @@ export class Snapshots {
   text(channel: Channel, seq: number, recovered: boolean, key?: string): string {
     const name = JSON.stringify(channel.name);
     const last = JSON.stringify(key === undefined ? lastRow(channel, seq) : lastRowOf(channel, seq, key));
+    const drifts = channel.drifts.between(-1, seq, key);
+    const known = drifts.length === 0 ? '' : `"drifts":${JSON.stringify(drifts)},`;
+    const content = key === undefined ? this.#shared(channel) : contentOf(channel, key);
     return (
       `{"type":"snapshot","channel":${name},"epoch":"${channel.epoch}","seq":${seq},` +
-      `${key === undefined ? this.#shared(channel) : contentOf(channel, key)},"last":${last},"recovered":${recovered}}`
+      `${content},${known}"last":${last},"recovered":${recovered}}`
     );
   }
 

@@ -33,6 +33,8 @@ export class Subscriber {
   readonly #stopFollowing: () => void;
   /** Last row that was sent. */
   #sentSeq: number;
+  /** Last row whose drifts it was told of. */
+  #toldSeq: number;
   /** Last notice that was told. */
   #noticeId: number;
   /** Row up to which this is a replay of what happened before it came: never conflated. */
@@ -70,6 +72,7 @@ export class Subscriber {
     this.#clock = clock;
     this.#log = log;
     this.#sentSeq = channel.seq;
+    this.#toldSeq = channel.seq;
     this.#noticeId = channel.notices.lastId;
     this.#replayTo = channel.seq;
     this.#full = false;
@@ -83,6 +86,7 @@ export class Subscriber {
     this.#idle = false;
     this.#overCut = false;
     const recovered = this.#resume();
+    this.#toldSeq = this.#sentSeq;
     this.#write(snapshots.text(channel, this.#sentSeq, recovered, query.key));
     this.#stopFollowing = channel.follow(this);
     this.pump();
@@ -275,6 +279,7 @@ export class Subscriber {
     } else {
       this.#stream.write(message);
     }
+    this.#tellDrifts();
     this.#probedBytes += message.length;
     if (replay && this.#probedBytes >= conflateAboveBytes) {
       // a slow line takes a long replay in steps, so that its pings are answered in time
@@ -284,6 +289,12 @@ export class Subscriber {
       const dueMs = this.#probedMs + this.#limits.conflateAfterMs;
       if (fills || this.#clock.nowMs >= dueMs) this.#probe();
     }
+  }
+
+  /** Of the rows that were sent, and of those left out before them. */
+  #tellDrifts(): void {
+    for (const drift of this.channel.drifts.between(this.#toldSeq, this.#sentSeq, this.#query.key)) this.#say(drift);
+    this.#toldSeq = this.#sentSeq;
   }
 
   /** Asks how far it is: the pong comes when everything before the ping has been read. */

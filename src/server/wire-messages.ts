@@ -77,6 +77,23 @@ export const producerAnswers = {
   error,
 };
 
+const drift = z
+  .looseObject({
+    type: z.literal('drift'),
+    seq: seq.describe('of the row that showed it'),
+    t: time.describe('of that row'),
+    key: z.string().optional().describe('of the row, in a channel with keys'),
+    feature: z.string(),
+    kind: z.enum(['increase', 'decrease']),
+    meanBefore: z.number(),
+    meanAfter: z.number(),
+    before: z.int().describe('values behind meanBefore'),
+    after: z.int().describe('values behind meanAfter: how long ago the change may have begun'),
+    detector: z.string(),
+    action: z.enum(['tell', 'reset', 'faster']).describe('what was done'),
+  })
+  .meta({ title: 'The mean of a feature has changed; after the rows that showed it, also when they were left out' });
+
 /** What a subscriber is told. */
 export const subscriberMessages = {
   snapshot: z
@@ -99,6 +116,7 @@ export const subscriberMessages = {
         .looseObject({ t: time, z: row, k: z.string().optional() })
         .nullable()
         .describe('row seq, where it is known'),
+      drifts: z.array(drift).optional().describe('those of the newest rows up to seq; absent where there are none'),
       recovered: z.boolean().describe('it goes on where since said'),
     })
     .meta({ title: 'First, and after each gap that history cannot fill' }),
@@ -139,6 +157,7 @@ export const subscriberMessages = {
         .describe('with upstream: when the last message before it came, and the first after it; ms since 1970'),
     })
     .meta({ title: 'Rows that this subscriber will not get' }),
+  drift,
   heartbeat: z
     .looseObject({ type: z.literal('heartbeat'), seq: seq.describe('of the last row sent') })
     .meta({ title: 'Nothing else was sent for heartbeatMs' }),

@@ -1,5 +1,6 @@
 import { asyncScheduler } from 'rxjs';
 import { describe, expect, test } from 'vitest';
+import { adwin } from '../../src/core/adwin.ts';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { Ewma, ewma } from '../../src/core/ewma.ts';
 import { Frozen, frozen } from '../../src/core/frozen.ts';
@@ -116,6 +117,19 @@ const RULES: Record<string, Rule> = {
     says: /maxFeatures to be a whole number >= 1/,
   },
   weightOf: { takers: STANDARDIZING, good: [() => 1], bad: [5, 'w', {}], says: /weightOf to be a function/ },
+  onDrift: {
+    takers: ['normalize(drift)'],
+    good: ['tell', 'reset', { faster: 2 }, { faster: 1.5, rows: 9 }],
+    bad: ['forget', 0, null, true, {}, { faster: 1 }, { faster: 2, rows: 0 }, { slower: 3 }],
+    says: /onDrift/,
+  },
+  drift: { takers: STANDARDIZING, good: [adwin()], bad: [5, 'adwin', {}, null], says: /drift to be a detector/ },
+  tellDrift: {
+    takers: ['normalize(drift)'],
+    good: [() => {}],
+    bad: [5, 'log', {}],
+    says: /tellDrift to be a function/,
+  },
   onBad: { takers: ['quarantine'], good: [() => {}], bad: [5, 'log', {}], says: /onBad to be a function/ },
   lateness: {
     takers: ['quarantine(time)'],

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Adwin, adwin } from '../../src/core/adwin.ts';
 import type { DriftDetectorFactory } from '../../src/core/drift-detector.ts';
 import { pageHinkley } from '../../src/core/page-hinkley.ts';
-import { type DriftEvent, drift } from '../../src/operators/drift.ts';
+import { drift } from '../../src/operators/drift.ts';
+import type { DriftEvent } from '../../src/operators/drift-event.ts';
 import { collected } from '../support/collected.ts';
 import { marbles } from '../support/marbles.ts';
 

@@ -5,7 +5,8 @@ import { encodeFrame } from '../../src/websocket/frame.ts';
 import { Client, getJson, outUrl, produce, push, rowsOf, serve, subscribe } from './clients.ts';
 import { PROMISED, producible } from './wire-contract.ts';
 
-const channels = { c: { features: ['x', 'y'], method: 'cumulative' as const, history: 4 } };
+const watched = { drift: 'page-hinkley', driftThreshold: 1, driftDelta: 0 };
+const channels = { c: { features: ['x', 'y'], method: 'cumulative' as const, history: 4, ...watched } };
 const official = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0-without-$id.json') as object;
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };

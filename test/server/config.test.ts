@@ -141,7 +141,7 @@ test('momentum is refused with both its readings, wherever there is a rate', () 
 
 test('momentum is unknown where there is no rate', () => {
   expect(channelErrors({ method: 'cumulative', momentum: 0.9 })).toEqual([
-    "momentum: method cumulative has no option 'momentum'; it has eps, clip, order, weight, bias, missing, untilReady, prior, minSamples, quarantine, range, required, lateness, maxAhead",
+    "momentum: method cumulative has no option 'momentum'; it has eps, clip, order, weight, bias, missing, untilReady, prior, minSamples, quarantine, range, required, lateness, maxAhead, drift, driftDelta, driftThreshold, onDrift",
   ]);
 });
 
@@ -206,6 +206,17 @@ test('a host that others can reach needs auth or insecure', () => {
     expect(parseConfig({ listen: { host }, channels })).toBeTruthy();
 });
 
+test('a wrong option of the detectors is named, and one without a detector', () => {
+  const channel = { features: ['x'], method: 'ewma', drift: 'adwin', driftDelta: 3, onDrift: 'reset' };
+  expect(errorsOf({ channels: { c: channel } })).toEqual([
+    'channels.c.driftDelta: ewma requires driftDelta in (0, 1), got 3',
+  ]);
+  const alone = { features: ['x'], method: 'rolling', last: 9, onDrift: 'reset' };
+  expect(errorsOf({ channels: { c: alone } })).toEqual([
+    "channels.c.onDrift: rolling takes onDrift with drift: 'adwin' or 'page-hinkley'",
+  ]);
+});
+
 test('every option of every method can be written in the config', () => {
   const values: Record<OptionName, unknown> = {
     ...{
@@ -230,6 +241,7 @@ test('every option of every method can be written in the config', () => {
       prior: { mean: [0, 1], std: [1, 2] },
     },
     ...{ quarantine: 'drop', range: { x: [0, null] }, required: ['y'] },
+    ...{ drift: 'page-hinkley', driftDelta: 0.5, driftThreshold: 9, onDrift: 'tell', fasterBy: 3, fasterRows: 50 },
   };
   /** What an option means nothing without. */
   const needed: Partial<Record<OptionName, readonly OptionName[]>> = {
@@ -240,6 +252,11 @@ test('every option of every method can be written in the config', () => {
     required: ['quarantine'],
     untilReady: ['prior'],
     prior: ['untilReady'],
+    driftDelta: ['drift'],
+    driftThreshold: ['drift'],
+    onDrift: ['drift'],
+    fasterBy: ['drift'],
+    fasterRows: ['drift'],
   };
   expect(Object.keys(values).toSorted()).toEqual(Object.keys(METHOD_OPTIONS).toSorted());
   const core: Partial<Record<Method, object>> = { frozen: { mean: [0, 1], std: [1, 2] }, rolling: { last: '5s' } };
@@ -251,6 +268,7 @@ test('every option of every method can be written in the config', () => {
       const given = {
         ...core[method],
         ...beside,
+        ...(name.startsWith('faster') && { onDrift: 'faster' }),
         [name]: values[name],
         ...(name === 'variance' && { std: undefined }),
       };

@@ -53,7 +53,17 @@ describe('GET', () => {
         batch: { count: 4, mean: [3, 30], std: [Math.sqrt(3.5), Math.sqrt(350)], min: [1, 10], max: [6, 60] },
         time: expect.any(Number),
       },
-      counters: { messages: 1, rows: 5, duplicates: 0, errors: {}, flags: {}, skipped: 0, evicted: 0, gaps: {} },
+      counters: {
+        messages: 1,
+        rows: 5,
+        duplicates: 0,
+        errors: {},
+        flags: {},
+        skipped: 0,
+        drifts: 0,
+        evicted: 0,
+        gaps: {},
+      },
     });
   });
 

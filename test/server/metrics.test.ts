@@ -128,6 +128,8 @@ describe('/metrics', () => {
       'streamnorm_subscriber_staleness_seconds_sum{channel="btc"}': 0,
       'streamnorm_subscriber_staleness_seconds_count{channel="btc"}': 0,
       'streamnorm_skipped_rows_total{channel="btc"}': 0,
+      'streamnorm_drifts_total{channel="btc"}': 0,
+      'streamnorm_forgotten_drifts_total{channel="btc"}': 0,
       'streamnorm_evicted_subscribers_total{channel="btc"}': 0,
       'streamnorm_mean{channel="btc",feature="bid"}': expect.closeTo(0.3),
       'streamnorm_mean{channel="btc",feature="ask"}': expect.closeTo(2),

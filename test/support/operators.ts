@@ -125,6 +125,9 @@ export const OPERATORS: readonly OperatorEntry[] = [
       prior: { mean: [1], std: [2] },
     }),
   ),
+  ofNumbers('normalize', 'watched, reset', 1, () =>
+    normalize<number>(cumulative(), { drift: index.adwin({ clock: 1 }), onDrift: 'reset', tellDrift: () => {} }),
+  ),
   {
     exported: 'normalize',
     variant: 'growing records',

@@ -1,3 +1,4 @@
+import { adwin } from '../../src/core/adwin.ts';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { Cumulative, cumulative } from '../../src/core/cumulative.ts';
 import { Ewma, ewma } from '../../src/core/ewma.ts';
@@ -26,6 +27,7 @@ export const TAKERS: Record<string, { take: (options: Options) => unknown; good:
   'normalize(frozen)': { take: (options) => normalize(frozen({ mean: [0], std: [1] }), options as never), good: {} },
   'normalize(records)': { take: (options) => normalize(cumulative(), options as never), good: { maxFeatures: 9 } },
   'normalize(hold)': { take: (options) => normalize(cumulative(), options as never), good: { untilReady: 'hold' } },
+  'normalize(drift)': { take: (options) => normalize(cumulative(), options as never), good: { drift: adwin() } },
   quarantine: { take: (options) => quarantine(options as never), good: {} },
   'quarantine(time)': { take: (options) => quarantine(options as never), good: { timeOf: () => 0 } },
   denormalize: { take: (options) => denormalize(frozen({ mean: [0], std: [1] }), options as never), good: {} },

@@ -36,6 +36,8 @@ export const DEFAULT_LIMITS = {
   maxProducers: 10_000,
   /** Keys of a channel that have statistics, unless it has a `maxKeys`; the one unused for longest is evicted. */
   maxKeys: 100_000,
+  /** Changes of means that a channel remembers, for who comes later; the oldest is forgotten first. */
+  maxDrifts: 1_000,
   /** Above this many bytes in its socket a subscriber gets the newest rows only. */
   conflateAboveBytes: 262_144,
   /** As well when it has not answered a ping for so long. */
@@ -83,6 +85,7 @@ export const limitsSchema = z.strictObject({
   headersMs: ms,
   maxProducers: count,
   maxKeys: keyCount,
+  maxDrifts: count,
   conflateAboveBytes: bytes,
   conflateAfterMs: ms,
   cutAboveBytes: bytes,
