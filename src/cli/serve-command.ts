@@ -36,6 +36,7 @@ export function addServeCommand(program: Command, host: Host): void {
     .option('--demo', 'two channels fed from a recording of humidity and temperature, for ever')
     .option('--state <dir>', 'where states are kept, so that a restart loses nothing')
     .option('--print-schema', 'prints the JSON Schema of the config, and ends')
+    .option('--nats <url>', 'an edge: rows go over this broker to workers (streamnorm worker) and come back from there')
     .option('--insecure', 'allows a host that other machines can reach without auth')
     .addHelpText('after', EXAMPLES)
     .action((flags) => runServe(flags, host));

@@ -10,6 +10,7 @@ export interface ServeFlags {
   readonly demo?: true;
   readonly state?: string;
   readonly insecure?: true;
+  readonly nats?: string;
   readonly printSchema?: true;
 }
 
@@ -34,7 +35,7 @@ export async function readConfig(file: string): Promise<unknown> {
  */
 export function serverConfig(given: unknown, flags: ServeFlags): ServerConfigInput {
   if (!isRecord(given)) return given as ServerConfigInput;
-  const { port, host, insecure, state, demo } = flags;
+  const { port, host, insecure, state, demo, nats } = flags;
   const listen = {
     ...(port !== undefined && { port }),
     ...(host !== undefined && { host }),
@@ -44,6 +45,7 @@ export function serverConfig(given: unknown, flags: ServeFlags): ServerConfigInp
     ...given,
     ...(Object.keys(listen).length > 0 && { listen: merged(given.listen, listen) }),
     ...(state !== undefined && { state: merged(given.state, { dir: state }) }),
+    ...(nats !== undefined && { nats: merged(given.nats, { servers: nats.split(',') }) }),
     ...(demo && { channels: merged(DEMO_CHANNELS, given.channels ?? {}) }),
   } as ServerConfigInput;
 }

@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { StreamnormError } from '../errors.ts';
 import type { Broker } from './broker.ts';
+import { isNoStream } from './log-meta.ts';
 
 /** Options of `LogWriter`. */
 export interface LogWriterOptions<T> {
@@ -97,9 +98,22 @@ export class LogWriter<T> {
         const seq = await this.#publish(data, together[0].sinceMs);
         for (const { resolve } of together) resolve(seq);
       } catch (error) {
-        for (const { reject } of together) reject(error);
+        // nothing may pass a message by whose fate is not known: what waits behind it is given up with it
+        for (const { reject } of [...together, ...this.#waiting]) reject(error);
+        for (const waiting of this.#waiting) this.waitingRows -= waiting.rows;
+        this.#waiting = [];
       }
       this.waitingRows -= rows;
+    }
+  }
+
+  /** Whether the stream is no more: then nobody answers, as when the broker is away. */
+  async #isGone(): Promise<boolean> {
+    try {
+      await this.#broker.manager.streams.info(this.#options.stream);
+      return false;
+    } catch (error) {
+      return isNoStream(error);
     }
   }
 
@@ -111,7 +125,7 @@ export class LogWriter<T> {
         const { seq } = await this.#broker.client.publish(subject, data, { msgID, expect: { streamName: stream } });
         return seq;
       } catch (cause) {
-        if (cause instanceof JetStreamApiError && cause.code === SEALED) {
+        if ((cause instanceof JetStreamApiError && cause.code === SEALED) || (await this.#isGone())) {
           throw new StreamnormError('LOG_MISMATCH', `${stream} takes no more messages: it is being repartitioned`, {
             cause,
           });

@@ -1,9 +1,4 @@
-import {
-  createKeyedNormalizer,
-  DEFAULT_MAX_KEYS,
-  type KeyedEntry,
-  type KeyedNormalizer,
-} from '../core/keyed-normalizer.ts';
+import { createKeyedNormalizer, type KeyedEntry, type KeyedNormalizer } from '../core/keyed-normalizer.ts';
 import { createNormalizer, type MethodOptions } from '../core/methods.ts';
 import { withoutDropped } from '../core/quarantine-normalizer.ts';
 import type { NormalizedRows, PendingRows, RowNormalizer } from '../core/row-normalizer.ts';
@@ -48,8 +43,8 @@ const MAX_ROWS = 1_000_000;
 export interface FoldLimits {
   /** Producers whose last `seq` is remembered. */
   readonly maxProducers: number;
-  /** Keys that have statistics at a time, in a partition. Default 100,000. */
-  readonly maxKeys?: number;
+  /** Keys that have statistics at a time, in a partition. */
+  readonly maxKeys: number;
 }
 
 /**
@@ -80,7 +75,7 @@ export class ChannelFold implements Fold {
     } else {
       this.#normalizer = undefined;
       this.#keyed = createKeyedNormalizer(method, features, options, {
-        maxKeys: keys.maxKeys ?? limits.maxKeys ?? DEFAULT_MAX_KEYS,
+        maxKeys: keys.maxKeys ?? limits.maxKeys,
       });
       for (const [key, state, pending] of saved?.keys ?? []) {
         this.#keyed.restore(key, pending === undefined ? { state } : { state, pending }, 0);

@@ -31,10 +31,10 @@ export interface ChannelHandle {
   /**
    * Takes what a producer may send as JSON: a sample, many, or a push with producer and seq.
    *
-   * @returns false when that push had been applied before
+   * @returns false when that push had been applied before; with `nats` a promise, which resolves when the broker has it
    * @throws StreamnormError BAD_JSON, BAD_DIM, BAD_VALUE, OVERLOADED once the server closes; nothing has changed then
    */
-  push(message: unknown): boolean;
+  push(message: unknown): boolean | Promise<boolean>;
   /** Of a channel with keys the mean and std are null: ask for those of a key. */
   report(): StatisticsReport;
   state(): StatisticState;

@@ -6,6 +6,7 @@ import type { NormalizedRows, StatisticsReport } from '../core/row-normalizer.ts
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { Block } from './block.ts';
+import type { ChannelLog } from './channel-log.ts';
 import { ChannelNotices } from './channel-notices.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ChannelConfig } from './config/channel.ts';
@@ -51,8 +52,10 @@ export class Channel {
   seq: number;
   producerCount: number;
   subscriberCount: number;
-  /** The statistics of each key; undefined where the channel has no keys. */
+  /** The statistics of each key; undefined where the channel has no keys, or workers have them. */
   readonly keyed: KeyedNormalizer | undefined;
+  /** Where rows are normalised by workers. */
+  readonly #log: ChannelLog | undefined;
   readonly #statistics: ChannelStatistics;
   readonly #listeners: Set<BlockListener>;
   readonly #fanOut: FanOut;
@@ -76,12 +79,13 @@ export class Channel {
     limits: Limits,
     saved: Checkpoint | undefined,
     saveNow: ((checkpoint: Checkpoint) => void) | null,
+    log?: ChannelLog,
   ) {
     this.name = name;
     this.config = config;
-    this.epoch = saved?.epoch ?? newEpoch();
-    this.restoredSeq = saved?.seq ?? 0;
-    this.startSeq = saved?.seqLimit ?? 0;
+    this.epoch = log?.epoch ?? saved?.epoch ?? newEpoch();
+    this.restoredSeq = log?.startSeq ?? saved?.seq ?? 0;
+    this.startSeq = log?.startSeq ?? saved?.seqLimit ?? 0;
     this.seq = this.startSeq;
     this.history = new History(config.history, limits.maxHistoryBytes);
     this.drifts = new DriftLog(config.features, limits.maxDrifts);
@@ -90,7 +94,11 @@ export class Channel {
     this.producerCount = 0;
     this.subscriberCount = 0;
     const { method, features, options, keys } = config;
-    if (keys === undefined) {
+    this.#log = log;
+    if (log !== undefined) {
+      this.keyed = undefined;
+      this.#statistics = log.statistics;
+    } else if (keys === undefined) {
       this.keyed = undefined;
       this.#statistics = createNormalizer(method, features, options, saved);
     } else {
@@ -127,15 +135,17 @@ export class Channel {
   }
 
   /**
-   * Applies a push; false when it had been applied before.
+   * Applies a push; false when it had been applied before. Where workers normalise, a promise: the log has it then, and
+   * whether it had it before is found there.
    *
    * @throws StreamnormError OVERLOADED when the channel is closing, BAD_VALUE for a row that lacks a value where that
    *   was asked to be an error; nothing has changed then
    */
-  push(push: Push): boolean {
+  push(push: Push): boolean | Promise<boolean> {
     if (this.#draining) {
       throw new StreamnormError('OVERLOADED', 'the server is closing: send this again to its successor');
     }
+    if (this.#log !== undefined) return this.#write(this.#log, push);
     const { producer, seq } = push;
     if (producer !== undefined && seq !== undefined) {
       const last = this.#producers.get(producer);
@@ -170,6 +180,12 @@ export class Channel {
   /** Closes the open window now. */
   closeWindow(): void {
     this.#flush();
+  }
+
+  /** Rows that workers have normalised, whose first has this number; those before it that are missing are told as a gap. */
+  receive(seq: number, content: NormalizedRows): void {
+    this.seq = seq - 1;
+    this.#emit(content);
   }
 
   /** Takes no more rows, and closes the open window. */
@@ -244,6 +260,12 @@ export class Channel {
     clearTimeout(this.#windowTimer);
     for (const listener of this.#listeners) listener.complete();
     this.#listeners.clear();
+  }
+
+  async #write(log: ChannelLog, push: Push): Promise<boolean> {
+    await log.push(push);
+    this.counters.rows += push.rows;
+    return true;
   }
 
   #flush(): void {

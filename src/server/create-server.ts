@@ -11,8 +11,10 @@ import { type Checkpoint, CheckpointStore } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { ChannelConfig } from './config/channel.ts';
 import { isLoopback } from './config/listen.ts';
+import type { NatsConfig } from './config/nats.ts';
 import { parseConfig, type ServerConfigInput } from './config.ts';
 import { configChanges } from './config-changes.ts';
+import type { Edge } from './edge.ts';
 import { httpListener } from './http-listener.ts';
 import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
@@ -81,10 +83,13 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     );
   }
   const listener = await httpListener(listen, limits, log);
-  const store = config.state && (await CheckpointStore.open(config.state.dir));
+  const edge = config.nats && (await openEdge(config.nats, log));
+  // an edge has no state of its own: workers have
+  const store = edge === undefined && config.state ? await CheckpointStore.open(config.state.dir) : undefined;
   const channels = new Map<string, Channel>();
   const checkpointer = store && new Checkpointer(store, channels, log);
   const load = async (name: string, channel: ChannelConfig): Promise<Channel> => {
+    if (edge !== undefined) return edge.channel(name, channel, limits);
     const { features, method, keys } = channel;
     const loaded = await store?.load({ channel: name, features, method, key: keys?.field });
     if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
@@ -97,11 +102,12 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     for (const [name, channel] of config.channels) channels.set(name, await load(name, channel));
   } catch (error) {
     await store?.close();
+    await edge?.close();
     throw error;
   }
 
   const sources = new Sources(limits, env, log);
-  const degraded = () => checkpointer?.failure ?? sources.failure;
+  const degraded = () => checkpointer?.failure ?? edge?.failure ?? sources.failure;
   await sources.prepare(config.channels.values());
   const running = version();
   const reloads = new Map<string, number>();
@@ -166,6 +172,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   } catch (cause) {
     await sockets.close();
     await store?.close();
+    await edge?.close();
     throw cannotListen(listen.host, listen.port, cause as NodeJS.ErrnoException);
   }
   // numbers are kept free on disk before the first row goes out
@@ -261,9 +268,12 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     stopFollowingTokens();
     for (const channel of channels.values()) channel.drain();
     await checkpointer?.close();
+    // what producers have sent is answered first
+    await edge?.idle();
     await sockets.close();
     for (const channel of channels.values()) channel.close();
     await store?.close();
+    await edge?.close();
     await new Promise((resolve) => {
       http.close(resolve);
       http.closeAllConnections();
@@ -298,6 +308,12 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       return closing;
     },
   };
+}
+
+/** Loaded where it is used: nobody else needs to have the client of the broker. */
+async function openEdge(config: NatsConfig, log: Log): Promise<Edge> {
+  const { Edge } = await import('./edge.ts');
+  return Edge.open(config, log);
 }
 
 async function restoreKeys(channel: Channel, keys: AsyncIterable<KeyedEntry>): Promise<void> {

@@ -84,7 +84,7 @@ export function decodeBatch(bytes: Uint8Array, form: PushForm, timeMs: number): 
   if (bytes.length === 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEAD_AT || view.getUint32(0, true) !== MAGIC) {
-    const push: Push = looksLikeFrame(bytes)
+    const push = looksLikeFrame(bytes)
       ? readBinaryPush(bytes, form, timeMs)
       : readJsonPush(new TextDecoder().decode(bytes), form, timeMs);
     const { producer, seq, rows, data, times, keys } = push;

@@ -24,12 +24,12 @@ const AGAIN_MS = 1_000;
  * @throws StreamnormError CONFIG for what cannot be computed from a log
  */
 export function aboutOf(name: string, config: ChannelConfig): object {
-  const { features, method } = config;
-  const keys = (config as { keys?: { field: string; idleMs?: number | undefined } }).keys;
+  const { features, method, keys } = config;
   const refuse = (option: string, why: string): never => {
     throw new StreamnormError('CONFIG', `channels.${name}.${option}: ${why}`);
   };
   if (keys?.idleMs !== undefined) refuse('keyIdle', 'is not possible with nats: use maxKeys');
+  if (config.source !== undefined) refuse('source', 'every edge would read it: feed the channel by one producer');
   const { within, gap, lateness } = config.options;
   // the clocks of many windows are not part of the state of a key
   if (keys !== undefined && lateness === undefined && (within ?? gap) !== undefined) {

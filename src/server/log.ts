@@ -32,6 +32,9 @@ export const LOG_EVENTS = {
   'source.closed': ['warn', 'the source of a channel is gone, and tried again; `channel`, `code`, `status`, `attempt`'],
   'source.hole': ['warn', 'rows of a source are missing; `channel`, `reason`, `missed` messages, `ms`'],
   'source.failed': ['error', 'the source of a channel has refused for good; `channel`'],
+  'log.disconnected': ['warn', 'the connection to the broker is lost; what producers send waits'],
+  'log.connected': ['info', 'the broker is there again'],
+  'log.failed': ['warn', 'the log of a channel could not be read, and is read again; `channel`'],
   demo: ['info', 'what the producers of --demo say'],
   bug: ['error', "an exception in the server's own code, with its stack; the connection concerned is closed (1011)"],
 } as const satisfies Record<string, readonly [LogLevel, string]>;

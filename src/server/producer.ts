@@ -5,11 +5,14 @@ import type { Limits } from './config/limits.ts';
 import type { Log } from './log.ts';
 import { PerMinute } from './per-minute.ts';
 import type { ProducerRate } from './producer-rates.ts';
-import { readBinaryPush, readJsonPush } from './push.ts';
+import { type Push, readBinaryPush, readJsonPush } from './push.ts';
 import type { PushForm } from './push-form.ts';
 
 /** Answers that a producer has not read: above this it is not listened to until it does. */
 const MAX_UNREAD_BYTES = 65_536;
+
+/** Rows of a producer on their way to a log: above this it is not listened to until fewer are. */
+const MAX_ROWS_UNDER_WAY = 16_384;
 
 /** Takes the messages of one producer: each is applied whole, or answered with an error and nothing has changed. */
 export class Producer {
@@ -19,6 +22,11 @@ export class Producer {
   readonly #log: Log;
   readonly #rate: ProducerRate;
   readonly #errors: PerMinute;
+  /** Answers go in the order of the messages. */
+  #answers: Promise<void>;
+  /** Rows on their way to a log. */
+  #rowsUnderWay: number;
+  #failed: boolean;
 
   /** @param key of rows that bring none */
   constructor(
@@ -36,11 +44,14 @@ export class Producer {
     const { features, time, keys } = channel.config;
     this.#form = { features, time, key: keys?.field, connectionKey: key, maxRows: limits.maxRowsPerMessage };
     this.#errors = new PerMinute(limits.maxErrorsPerMinute);
+    this.#answers = Promise.resolve();
+    this.#rowsUnderWay = 0;
+    this.#failed = false;
   }
 
   message(data: RawData, isBinary: boolean): void {
     // what was under way when it was cut off
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#failed) return;
     const channel = this.#channel;
     channel.counters.messages++;
     try {
@@ -50,12 +61,41 @@ export class Producer {
       const now = Date.now();
       const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
       this.#rate.takeRows(push.rows);
-      channel.push(push);
-      if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
+      const done = channel.push(push);
+      if (typeof done !== 'boolean') this.#later(push, done);
+      else if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
     } catch (error) {
       if (!(error instanceof StreamnormError)) throw error;
       this.#refuse(error);
     }
+  }
+
+  /** Answers when the log has it. */
+  #later(push: Push, done: Promise<boolean>): void {
+    const socket = this.#socket;
+    this.#rowsUnderWay += push.rows;
+    if (this.#rowsUnderWay > MAX_ROWS_UNDER_WAY) socket.pause();
+    const settled = done.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    this.#answers = this.#answers.then(async () => {
+      const error = await settled;
+      this.#rowsUnderWay -= push.rows;
+      if (this.#failed) return;
+      if (error === undefined) {
+        if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
+      } else if (error instanceof StreamnormError) {
+        this.#refuse(error);
+        // what comes behind a push that is to be sent again must not get ahead of it: it begins anew with that one
+        this.#failed = error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE';
+        if (this.#failed) socket.close(1013, 'the log does not take this now');
+      } else {
+        this.#log.bug(error);
+        socket.close(1011, 'internal error');
+      }
+      if (this.#rowsUnderWay <= MAX_ROWS_UNDER_WAY) socket.resume();
+    });
   }
 
   #refuse({ code, message, row, retryAfterMs }: StreamnormError): void {
@@ -65,7 +105,7 @@ export class Producer {
     this.#log.write('message.refused', `a message to ${channel} was refused: ${code}`, {
       ...{ channel, code, ...(row !== undefined && { row }) },
     });
-    const retry = code === 'OVERLOADED' || retryAfterMs !== undefined;
+    const retry = code === 'OVERLOADED' || code === 'UNAVAILABLE' || retryAfterMs !== undefined;
     this.#say({ type: 'error', code, message, row, retry, retryAfterMs });
     // a producer that sends on while the server closes does nothing wrong
     if (code === 'OVERLOADED' || this.#errors.allows()) return;

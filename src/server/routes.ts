@@ -72,8 +72,11 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     const channel = served.channel(name);
     if (channel === undefined) return send(response, 404, { error: `there is no channel '${name.slice(0, 64)}'` });
     const key = parameters.get('key') ?? undefined;
-    if (key !== undefined && channel.keyed === undefined) {
+    if (key !== undefined && channel.config.keys === undefined) {
       return send(response, 400, { error: `channel ${name} has no keys: leave ?key= out` });
+    }
+    if (key !== undefined && channel.keyed === undefined) {
+      return send(response, 409, { error: 'workers have the statistics of single keys, an edge has not' });
     }
     const ofKey = key === undefined ? undefined : channel.ofKey(key);
     if (key !== undefined && ofKey === undefined) {
@@ -84,7 +87,7 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
     if (last === undefined)
       return send(response, 200, { ...details(channel, served.source(name)), ...(ofKey && { key, ...ofKey }) });
     if (last === 'state') {
-      if (channel.keyed !== undefined && ofKey === undefined) {
+      if (channel.config.keys !== undefined && ofKey === undefined) {
         return send(response, 409, { error: `channel ${name} has statistics for each key: say which with ?key=` });
       }
       return sendState(response, channel, ofKey?.state ?? channel.state(), parameters.get('format') ?? 'json');

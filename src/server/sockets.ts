@@ -248,7 +248,7 @@ export class Sockets {
   #openSubscriber(socket: WebSocket, stream: Duplex, channel: Channel, parameters: URLSearchParams): void {
     let query: OutboundQuery;
     try {
-      query = readOutboundQuery(parameters, channel.keyed !== undefined);
+      query = readOutboundQuery(parameters, channel.config.keys !== undefined);
     } catch (error) {
       if (!(error instanceof StreamnormError)) throw error;
       channel.counters.error(error.code);

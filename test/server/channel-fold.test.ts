@@ -116,6 +116,37 @@ describe.each([
   });
 });
 
+describe.each([
+  ['scored row by row', { method: 'ewma', halfLife: 5 }],
+  ['with windows', { method: 'batch', size: 3 }],
+  ['of few at a time', { method: 'cumulative', maxKeys: 2 }],
+])('a fold of keys %s', (_, channel) => {
+  const { config, limits } = configOf({ key: 'k', ...channel });
+
+  test('is the same to the last bit when it is opened again at any moment, and every row has its key', () => {
+    const step = fc.tuple(fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+        const steady = new ChannelFold(config, limits);
+        let interrupted = new ChannelFold(config, limits);
+        let from = 0;
+        for (const [keys, again] of steps) {
+          const message = batch({ ...pushOf(rowsOf(keys.length, 2, from)), keys });
+          from += keys.length;
+          if (again) interrupted = new ChannelFold(config, limits, interrupted.snapshot());
+          const pieces = interrupted.apply(message);
+          expect(pieces).toEqual(steady.apply(message));
+          for (const { data } of pieces) {
+            for (const { content } of decodePieces(data)) expect(content.keys).toHaveLength(content.rows);
+          }
+        }
+        expect(interrupted.snapshot()).toEqual(steady.snapshot());
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
 describe('a fold', () => {
   const { config, limits } = configOf({ method: 'cumulative', eps: 0 });
 
