@@ -144,7 +144,7 @@ export async function besideBystander(
   expect(server.child.exitCode ?? server.child.signalCode).toBe(null);
   const { state, counters, seq } = (await about(server)) as { state: unknown; counters: { rows: number }; seq: number };
   expect([counters.rows, seq]).toEqual([report.received, report.received]);
-  const offline = new Cumulative({ features: FEATURES.length });
+  const offline = new Cumulative({ features: FEATURES });
   for (let at = 0; at < report.raw.length; at += FEATURES.length) {
     offline.update(report.raw.subarray(at, at + FEATURES.length));
   }

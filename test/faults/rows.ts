@@ -23,7 +23,23 @@ export const SECTIONS = {
     },
   }),
   'Frames and numbers': rows({}),
-  Handshake: rows({}),
+  Handshake: rows({
+    'handshake-dawdles': { fault: 'no byte comes; headers dripped', expected: 'closed within 6 s' },
+    'handshake-origin': {
+      fault: 'Origin missing, not listed, look-alike, `null`; a name that was made to resolve to this machine',
+      expected: '403 for pages that are not listed',
+    },
+    'handshake-token': {
+      fault: 'no token, an expired one, `alg: none`, of another audience; expiry while connected',
+      expected: '401, 4401',
+    },
+    'handshake-role': { fault: 'a subscriber pushes; a producer on a foreign channel', expected: 'refused, counted' },
+    'handshake-large': { fault: '3,000 headers; a header of 16 KiB; 50 subprotocols', expected: 'refused' },
+    'handshake-exception': {
+      fault: 'an exception in a handler of ours',
+      expected: 'that socket 1011, the process lives',
+    },
+  }),
   'Process, disk, clock': rows({
     'sigterm-under-load': {
       fault: 'SIGTERM under load',

@@ -11,6 +11,7 @@ const { createServer } = await import(new URL('server/index.js', pathToFileURL(`
 const bugs = [];
 const warnings = [];
 const server = await createServer(JSON.parse(config), {
+  env: process.env,
   log: ({ level, event, message }) => {
     if (event === 'bug') bugs.push(message);
     else if (level === 'warn') warnings.push(message);
