@@ -205,6 +205,8 @@ function resumed<M extends { readonly features: number; state(): StatisticState 
     else if (!RATE.some((rate) => rate === name)) fields.add(name);
     else for (const field of ['alpha', 'cumulative', 'halfLifeMs']) fields.add(field);
   }
+  // thousands of keys are restored one by one, nearly always with the options that they were saved with
+  if (typeof before.features !== 'number' && [...fields].every((field) => before[field] === now[field])) return then;
   const resumes = { ...before };
   // a state of before there were names
   if (typeof before.features === 'number') resumes.features = now.features;

@@ -134,7 +134,10 @@ export class CheckpointStore {
     const fresh = `${file}.new`;
     if (keys === undefined) await writeSynced(fresh, textOf(checkpoint));
     else await writeKeyed(fresh, { ...checkpoint, format: KEYED_FORMAT }, keys);
-    if (this.#takePlace(checkpoint.channel, number, fresh, file)) await syncDirectory(this.dir);
+    if (!this.#takePlace(checkpoint.channel, number, fresh, file)) return;
+    // after an orderly stop no number beyond it was sent
+    if (keys !== undefined && checkpoint.seqLimit === checkpoint.seq) rmSync(reserveOf(file), { force: true });
+    await syncDirectory(this.dir);
   }
 
   /** `save` for the moments that cannot wait. Of a channel with keys, whose checkpoint could take long: its numbers alone. */

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { KeyedEntry } from '../core/keyed-normalizer.ts';
+import type { MethodOptions } from '../core/methods.ts';
 import { StreamnormError } from '../errors.ts';
 import { Admission } from './admission.ts';
 import { Authenticator } from './auth/authenticator.ts';
@@ -95,7 +96,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
     const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
     const opened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow);
-    if (loaded?.keys !== undefined) await restoreKeys(opened, loaded.keys);
+    if (loaded?.keys !== undefined) await restoreKeys(opened, loaded.keys, loaded.checkpoint.options);
     return opened;
   };
   try {
@@ -316,11 +317,11 @@ async function openEdge(config: NatsConfig, log: Log): Promise<Edge> {
   return Edge.open(config, log);
 }
 
-async function restoreKeys(channel: Channel, keys: AsyncIterable<KeyedEntry>): Promise<void> {
+async function restoreKeys(channel: Channel, keys: AsyncIterable<KeyedEntry>, options: MethodOptions): Promise<void> {
   const nowMs = performance.now();
   try {
     for await (const [key, state, pending] of keys) {
-      channel.keyed?.restore(key, pending === undefined ? { state } : { state, pending }, nowMs);
+      channel.keyed?.restore(key, { state, options, ...(pending && { pending }) }, nowMs);
     }
   } catch (cause) {
     throw unusable(channel.name, cause);
