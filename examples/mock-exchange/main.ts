@@ -33,6 +33,7 @@ const FAULTS: Record<string, (exchange: MockExchange) => void> = {
 
 const { values } = parseArgs({
   options: {
+    host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '9001' },
     every: { type: 'string', default: '50' },
     symbols: { type: 'string', default: 'btcusdt,ethusdt' },
@@ -42,12 +43,15 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log('npx tsx examples/mock-exchange/main.ts [--port 9001] [--every 50] [--symbols a,b] [--token T]');
+  console.log(
+    'npx tsx examples/mock-exchange/main.ts [--host 127.0.0.1] [--port 9001] [--every 50] [--symbols a,b] [--token T]',
+  );
   console.log(`  [--fault NAME[=ms]] …   again and again: ${Object.keys(FAULTS).join(' ')}`);
   process.exit(0);
 }
 
 const exchange = await MockExchange.open({
+  host: values.host,
   port: Number(values.port),
   everyMs: Number(values.every),
   symbols: values.symbols.split(','),

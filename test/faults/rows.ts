@@ -15,7 +15,50 @@ export interface FaultRow {
 const rows = <Name extends string>(of: Record<Name, FaultRow>) => of;
 
 export const SECTIONS = {
-  'Upstream feed': rows({}),
+  'Upstream feed': rows({
+    'upstream-reset': {
+      fault: 'RST in the middle of a batch',
+      expected: 'the open window closes, opening messages are sent again, no row twice, the hole is told',
+    },
+    'upstream-half-open': {
+      fault: 'half-open connection (a cut cable between two network namespaces)',
+      expected: 'noticed within the deadline, cut, made anew',
+      slow: true,
+    },
+    'upstream-mute': {
+      fault: 'accepts TCP, never answers the handshake',
+      expected: 'given up at 10 s, tried again after a back-off',
+    },
+    'upstream-clean-close': { fault: 'clean close 1000, 1001, 1012, 1013', expected: 'connected again' },
+    'upstream-refused': {
+      fault: '4401, 1008, HTTP 401, 403',
+      expected: 'state failed, health degraded, no further try; exit code 69 of the command line',
+    },
+    'upstream-retry-after': {
+      fault: '429 and 503 with Retry-After',
+      expected: 'waits that long, and some more by chance',
+    },
+    'upstream-flapping': {
+      fault: '50 open/close cycles, 100 ms up',
+      expected: 'the back-off grows; no socket is left',
+    },
+    'upstream-silent': {
+      fault: 'alive but silent',
+      expected: 'noticed at the deadline, made anew; statistics by time have aged over the hole',
+    },
+    'upstream-habits': {
+      fault: 'several messages on open, token, heartbeats and acks between data, strings for numbers, {stream, data}',
+      expected: 'all by configuration; nothing bad, not cut off for talking',
+    },
+    'upstream-sequence': {
+      fault: 'sequence gap, duplicate, reorder, reset',
+      expected: 'gap told and counted; duplicate left out; sorted; a new count is a hole',
+    },
+    'upstream-burst': {
+      fault: 'bursts 100× for 2 s, and 100,000 messages at once',
+      expected: 'the socket is paused, what is too much waits at its sender, nothing lost',
+    },
+  }),
   Subscribers: rows({
     'subscriber-never-reads': {
       fault: 'a subscriber never reads',
