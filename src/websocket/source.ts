@@ -45,7 +45,10 @@ export interface FromWebSocket {
    * other, after a wait with full jitter. A wait the server asks for (`Retry-After` of HTTP 429 and 503, `bye`, 5 s for
    * 1013) comes on top. After 4410 the parameter `since` is left out of the URL. What is missed between connections is
    * missed, unless the URL, made anew by a function, asks for it; `onHole` is told. With `sequence` it is told exactly
-   * what is missing, and only that.
+   * what is missing, and only that. To keep batches from holding samples of both sides, tell a `Subject` and cut there:
+   * `window(holes), concatMap((part) => part.pipe(batchNorm({ size: 64, model })))`; the moving statistics go on in `model`.
+   * `normalize` by time (`ewma({ halfLife: '30s' })`) ages by itself; with `minSamples` the first sample after a long hole
+   * is not scored by what was before it.
    *
    * A message that cannot be read never ends the stream: it is left out, counted and reported by `status`.
    * `null` in a row is NaN; other non-finite values are passed on.

@@ -1,6 +1,8 @@
-import { Subject } from 'rxjs';
+import { concatMap, Subject, tap, window } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { BatchNorm, batchNorm } from '../../src/index.ts';
 import { fromWebSocket, type Hole, type SocketOptions, samplesBy, toWebSocket } from '../../src/websocket/index.ts';
+import { Arrivals } from './arrivals.ts';
 import { liveServer, muteServer } from './live-server.ts';
 import { StatusLog, watch } from './watch.ts';
 
@@ -127,6 +129,31 @@ describe('onHole', () => {
     ]);
     const { fromMs, toMs } = order[1] as Hole;
     expect(toMs).toBeGreaterThanOrEqual(fromMs);
+  });
+
+  it('into a Subject cuts batches there: window, concatMap and a shared model', async () => {
+    const server = await liveServer();
+    const holes = new Subject<Hole>();
+    const model = new BatchNorm({ features: 1, eps: 0 });
+    const arrived = new Arrivals<number[]>();
+    const source = fromWebSocket<number[]>(server.url, { ...QUICK, onHole: (hole) => holes.next(hole) });
+    const { values: rows } = watch(
+      source.pipe(
+        tap((row) => arrived.add(row)),
+        window(holes),
+        concatMap((part) => part.pipe(batchNorm<number[]>({ size: 3, model }))),
+      ),
+    );
+    const first = await server.peers.next();
+    for (const x of [1, 2, 3, 10, 20]) first.send([x]);
+    await arrived.take(5);
+    await rows.take(3);
+    first.reset();
+    const second = await server.peers.next();
+    for (const x of [500, 600, 700]) second.send([x]);
+    // 10 and 20 are a batch of their own
+    expect(await rows.take(5)).toEqual([[-1], [1], [-1.224744871391589], [0], [1.224744871391589]]);
+    expect(model.batches).toBe(3);
   });
 
   it('that throws is an error notification, and the socket is closed', async () => {
