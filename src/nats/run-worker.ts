@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/nats-core';
+import { StreamnormError } from '../errors.ts';
 import { type Broker, brokerOf, requireJetStream } from './broker.ts';
 import { JetStreamPort } from './jet-stream-port.ts';
 import { Leases } from './leases.ts';
@@ -87,10 +88,21 @@ export async function runWorker(
   }
   requireName('worker', worker);
   const broker = await brokerOf(connection);
-  await requireJetStream(broker);
   const known = channels.map((channel) => ({ channel, names: new LogNames(prefix, channel.channel) }));
-  for (const { channel, names } of known) channel.check?.(await readMeta(broker, names));
-  const leases = await Leases.open(broker, { prefix, worker, spanMs: leaseMs, replicas });
+  let leases: Leases | undefined;
+  while (leases === undefined) {
+    try {
+      await requireJetStream(broker);
+      for (const { channel, names } of known) channel.check?.(await readMeta(broker, names));
+      leases = await Leases.open(broker, { prefix, worker, spanMs: leaseMs, replicas });
+    } catch (error) {
+      // a log that is not there, or is another one, does not become right by waiting; a broker may
+      if (error instanceof StreamnormError && error.code !== 'UNAVAILABLE') throw error;
+      if (signal.aborted || connection.isClosed()) throw error;
+      options.onEvent?.({ type: 'unreachable', error });
+      await elapsed(leaseMs / ROUNDS_PER_LEASE, signal);
+    }
+  }
   const work = new Work(broker, leases, known, options);
   while (!signal.aborted) {
     try {
@@ -110,6 +122,7 @@ class Work {
   readonly #channels: readonly { channel: WorkerChannel; names: LogNames }[];
   readonly #options: WorkerOptions;
   readonly #running: Map<string, Running>;
+  #rounds: number;
 
   constructor(
     broker: Broker,
@@ -122,10 +135,12 @@ class Work {
     this.#channels = channels;
     this.#options = options;
     this.#running = new Map();
+    this.#rounds = 0;
   }
 
   async round(): Promise<void> {
     const leases = this.#leases;
+    if (++this.#rounds % ROUNDS_PER_LEASE === 0) await leases.sweep();
     await leases.beHere();
     for (const [key, { unit, stop }] of this.#running) {
       if (!leases.held.has(key) || (await leases.renew(key))) continue;

@@ -9,7 +9,7 @@ import { LogNames } from '../../src/nats/log-names.ts';
 import { logStatus } from '../../src/nats/log-status.ts';
 import { SteadyReader } from '../../src/nats/steady-reader.ts';
 import { decodePieces } from '../../src/server/log-rows.ts';
-import { testBroker, withBroker } from '../nats/nats-server.ts';
+import { testBroker, withBroker } from '../nats/with-broker.ts';
 import { CliProcess } from '../nats/workers.ts';
 import { rowsOf } from '../server/clients.ts';
 import { runCli } from './run-cli.ts';

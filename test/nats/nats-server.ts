@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
-import { onTestFinished, test } from 'vitest';
 
 /** Where nats-server is; undefined when it is not installed. */
 export const natsServerPath: string | undefined = [
@@ -21,35 +20,26 @@ export const natsServerPath: string | undefined = [
   }
 });
 
-/** A test that needs a broker: without one it is skipped, and says so. */
-export const withBroker = (title: string, run: () => Promise<void>, timeout?: number) =>
-  test(
-    title,
-    async (context) => {
-      if (natsServerPath === undefined) context.skip('there is no nats-server: apt-get install nats-server');
-      await run();
-    },
-    timeout,
-  );
-
 /** A broker of its own, on a free port, in a folder of its own. */
 export class NatsServer {
   readonly dir: string;
   port: number;
   process: ChildProcess;
+  readonly #host: string;
 
-  private constructor(dir: string, port: number, process: ChildProcess) {
+  private constructor(dir: string, host: string, port: number, process: ChildProcess) {
     this.dir = dir;
+    this.#host = host;
     this.port = port;
     this.process = process;
   }
 
   /** @param config further lines of its configuration file */
-  static async start(config = ''): Promise<NatsServer> {
+  static async start(config = '', { host = '127.0.0.1', port = -1 } = {}): Promise<NatsServer> {
     const dir = await mkdtemp(join(tmpdir(), 'streamnorm-nats-'));
     await writeFile(join(dir, 'nats.conf'), config);
-    const { process, port } = await spawned(dir, -1);
-    return new NatsServer(dir, port, process);
+    const started = await spawned(dir, host, port);
+    return new NatsServer(dir, host, started.port, started.process);
   }
 
   get url(): string {
@@ -57,13 +47,17 @@ export class NatsServer {
   }
 
   connect(): Promise<NatsConnection> {
-    return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 50, ignoreClusterUpdates: true });
   }
 
   /** kill -9, and the same broker again on the same port with the same files. */
   async killAndStart(): Promise<void> {
     await this.kill();
-    this.process = (await spawned(this.dir, this.port)).process;
+    await this.startAgain();
+  }
+
+  async startAgain(): Promise<void> {
+    this.process = (await spawned(this.dir, this.#host, this.port)).process;
   }
 
   async kill(): Promise<void> {
@@ -79,12 +73,12 @@ export class NatsServer {
   }
 }
 
-async function spawned(dir: string, port: number): Promise<{ process: ChildProcess; port: number }> {
+async function spawned(dir: string, host: string, port: number): Promise<{ process: ChildProcess; port: number }> {
   const args = [
     '-c',
     join(dir, 'nats.conf'),
     '-a',
-    '127.0.0.1',
+    host,
     '-p',
     String(port),
     '-js',
@@ -110,15 +104,4 @@ async function spawned(dir: string, port: number): Promise<{ process: ChildProce
     if (!written.trimEnd().endsWith('}')) continue;
     return { process, port: Number(new URL(JSON.parse(written).nats[0]).port) };
   }
-}
-
-/** A broker for one test, gone when the test is. */
-export async function testBroker(config?: string): Promise<{ server: NatsServer; connection: NatsConnection }> {
-  const server = await NatsServer.start(config);
-  const connection = await server.connect();
-  onTestFinished(async () => {
-    await connection.close();
-    await server.remove();
-  });
-  return { server, connection };
 }

@@ -9,7 +9,7 @@ import { provisionLog } from '../../src/nats/provision.ts';
 import type { OpenFold } from '../../src/nats/run.ts';
 import { runWorker, type WorkerEvent, type WorkerOptions } from '../../src/nats/run-worker.ts';
 import { text } from './model.ts';
-import { testBroker, withBroker } from './nats-server.ts';
+import { testBroker, withBroker } from './with-broker.ts';
 
 const names = new LogNames('streamnorm', 'sums');
 

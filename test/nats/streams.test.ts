@@ -8,7 +8,7 @@ import { provisionLog } from '../../src/nats/provision.ts';
 import { publishBatches } from '../../src/nats/publish-batches.ts';
 import { toJetStream } from '../../src/nats/to-jet-stream.ts';
 import { text } from './model.ts';
-import { testBroker, withBroker } from './nats-server.ts';
+import { testBroker, withBroker } from './with-broker.ts';
 
 const numberOf = ({ data }: { data: Uint8Array }) => Number(text(data));
 

@@ -5,7 +5,8 @@ import { LogNames } from '../../src/nats/log-names.ts';
 import { parseConfig } from '../../src/server/config.ts';
 import type { ServerConfigInput } from '../../src/server/index.ts';
 import { type LogConfig, provisionLogs, repartition, runLogWorker } from '../../src/server/log-worker.ts';
-import { NatsServer, testBroker, withBroker } from '../nats/nats-server.ts';
+import { NatsServer } from '../nats/nats-server.ts';
+import { testBroker, withBroker } from '../nats/with-broker.ts';
 import { getJson, type Next, produce, push, rowsOf, serve, subscribe } from './clients.ts';
 
 /** A broker with the logs of some channels, and a worker on them. */
