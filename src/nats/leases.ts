@@ -13,19 +13,14 @@ import { Values } from './values.ts';
 export class Leases {
   readonly #values: Values;
   readonly #worker: string;
-  readonly #spanMs: number;
-  /** What others have, and since when it has not changed. */
-  readonly #seen: Map<string, { revision: number; sinceMs: number }>;
   /** Revisions of what this worker has, by key. */
   readonly #held: Map<string, number>;
   /** Revision of the word that this worker is there. */
   #here: number;
 
-  private constructor(values: Values, worker: string, spanMs: number) {
+  private constructor(values: Values, worker: string) {
     this.#values = values;
     this.#worker = worker;
-    this.#spanMs = spanMs;
-    this.#seen = new Map();
     this.#held = new Map();
     this.#here = 0;
   }
@@ -49,7 +44,7 @@ export class Leases {
       // must not be longer than max_age
       duplicate_window: nanos(Math.min(spanMs, 2_000)),
     });
-    return new Leases(new Values(broker, name, `${prefix}.leases`), worker.replaceAll('.', '='), spanMs);
+    return new Leases(new Values(broker, name, `${prefix}.leases`), worker.replaceAll('.', '='));
   }
 
   get held(): ReadonlySet<string> {
@@ -103,22 +98,6 @@ export class Leases {
       if (!(error instanceof StreamnormError && error.code === 'FENCED')) throw error;
       this.#held.delete(unit);
       return false;
-    }
-  }
-
-  /**
-   * Removes what nobody has renewed for twice its time, by this worker's own clock, in case the broker does not: else a
-   * partition of a dead worker would have an owner for ever.
-   */
-  async sweep(nowMs = performance.now()): Promise<void> {
-    const keys = new Set(await this.#values.keys('>'));
-    for (const key of this.#seen.keys()) if (!keys.has(key)) this.#seen.delete(key);
-    for (const key of keys) {
-      const revision = (await this.#values.get(key))?.revision;
-      if (revision === undefined) continue;
-      const seen = this.#seen.get(key);
-      if (seen?.revision !== revision) this.#seen.set(key, { revision, sinceMs: nowMs });
-      else if (nowMs - seen.sinceMs > 2 * this.#spanMs) await this.#values.remove(revision);
     }
   }
 

@@ -122,7 +122,6 @@ class Work {
   readonly #channels: readonly { channel: WorkerChannel; names: LogNames }[];
   readonly #options: WorkerOptions;
   readonly #running: Map<string, Running>;
-  #rounds: number;
 
   constructor(
     broker: Broker,
@@ -135,12 +134,10 @@ class Work {
     this.#channels = channels;
     this.#options = options;
     this.#running = new Map();
-    this.#rounds = 0;
   }
 
   async round(): Promise<void> {
     const leases = this.#leases;
-    if (++this.#rounds % ROUNDS_PER_LEASE === 0) await leases.sweep();
     await leases.beHere();
     for (const [key, { unit, stop }] of this.#running) {
       if (!leases.held.has(key) || (await leases.renew(key))) continue;

@@ -37,21 +37,3 @@ withBroker('giving back removes what one has written oneself, and nothing of oth
   await one.giveBack('ticks.0');
   expect(await two.renew('ticks.0')).toBe(true);
 });
-
-withBroker('a sweep removes what has not changed for twice its time, where the broker does not', async () => {
-  const { connection } = await testBroker();
-  const broker = await brokerOf(connection);
-  // a broker that forgets nothing
-  const one = await Leases.open(broker, { ...options, spanMs: 3_600_000, worker: 'one' });
-  await one.beHere();
-  await one.take('ticks.0');
-  await one.take('ticks.1');
-  const two = await Leases.open(broker, { ...options, spanMs: 3_600_000, worker: 'two' });
-  await two.sweep(0);
-  await one.renew('ticks.1');
-  await two.sweep(7_200_000);
-  expect(await two.taken()).toEqual(new Set(['ticks.0', 'ticks.1']));
-  await two.sweep(7_200_001);
-  expect(await two.taken()).toEqual(new Set(['ticks.1']));
-  expect(await two.workers()).toEqual([]);
-});

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { expect, onTestFinished } from 'vitest';
 import { StreamnormError } from '../../src/errors.ts';
 import { brokerOf } from '../../src/nats/broker.ts';
+import { JetStreamPort } from '../../src/nats/jet-stream-port.ts';
 import { LogNames } from '../../src/nats/log-names.ts';
 import { LogReader } from '../../src/nats/log-reader.ts';
 import { HEADER } from '../../src/nats/message-headers.ts';
@@ -219,4 +220,21 @@ withBroker('goes on after kill -9 of the broker, with every output once', async 
   await send(again, 1, ...values.slice(100));
   expect(await sums(again, 1, 200)).toEqual(running(values));
   await worker.stop();
+});
+
+// a purge up to message 1 purges everything, as brokers read it: a take-over that saved the origin lost the whole partition
+withBroker('a checkpoint of the first message of the log lets go of nothing', async () => {
+  const { connection } = await testBroker();
+  await provisionLog(connection, { channel: 'sums', partitions: 1 });
+  await send(connection, 0, 1, 2, 3);
+  const broker = await brokerOf(connection);
+  const port = new JetStreamPort(broker, { names, generation: 1, partition: 0 });
+  const kept = async () => (await broker.manager.streams.info(names.inStream(1))).state.messages;
+  const state = new Uint8Array(1);
+  let revision = await port.save(0, { source: 1, state });
+  expect(await kept()).toBe(4);
+  revision = await port.save(revision, { source: 2, state });
+  expect(await kept()).toBe(3);
+  await port.save(revision, { source: 4, state });
+  expect(await kept()).toBe(1);
 });
