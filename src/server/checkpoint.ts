@@ -8,6 +8,7 @@ import type { MethodOptions } from '../core/methods.ts';
 import type { PendingRows } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
+import { wrongField } from './checkpoint-form.ts';
 import { checkedHeader, isKeyed, KEYED_FORMAT, keyedEntries, writeKeyed } from './keyed-checkpoint.ts';
 import { newEpoch } from './new-epoch.ts';
 import { syncDirectory, writeSynced } from './replace-file.ts';
@@ -232,6 +233,10 @@ async function read(file: string, owner: CheckpointOwner): Promise<Checkpoint | 
   const damaged = (why: string, cause?: unknown): never => {
     throw new Damaged('STATE', `${file} is damaged: ${why}; move it away to begin anew`, { cause });
   };
+  const well = (read: Partial<Checkpoint>): Checkpoint => {
+    const field = wrongField(read);
+    return field === undefined ? (read as Checkpoint) : refuse(`has no valid ${field}`);
+  };
   let keyed: boolean;
   let text = '';
   try {
@@ -268,8 +273,8 @@ async function read(file: string, owner: CheckpointOwner): Promise<Checkpoint | 
     const has = (field: string | undefined) => (field === undefined ? 'no key' : `key '${field}'`);
     return refuse(`was saved with ${has(saved.key)}, the config has ${has(key)}`);
   }
-  if (keyed) return saved as Checkpoint;
+  if (keyed) return well(saved);
   const [, body, sum] = /^(.*),"checksum":"([0-9a-f]{64})"\}\s*$/s.exec(text) ?? [];
   if (body === undefined || checksum(body) !== sum) return damaged('its checksum is another one');
-  return saved as Checkpoint;
+  return well(saved);
 }

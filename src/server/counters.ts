@@ -22,6 +22,8 @@ export class Counters {
   drifts = 0;
   /** Subscribers cut off because they were too slow. */
   evicted = 0;
+  /** Snapshots written; those who come between two blocks share one. */
+  snapshots = 0;
   /** Gaps told to subscribers, by reason. */
   readonly gaps = new Map<GapReason, number>();
   /** How long pings sent among the rows took to be answered, in seconds. */
@@ -55,6 +57,7 @@ export class Counters {
       skipped: this.skipped,
       drifts: this.drifts,
       evicted: this.evicted,
+      snapshots: this.snapshots,
     };
   }
 }

@@ -41,6 +41,7 @@ export const METRICS = {
   drifts_total: ['counter', 'Changes of the mean of a feature that were found', ['channel']],
   forgotten_drifts_total: ['counter', 'Of those, the ones that maxDrifts has pushed out', ['channel']],
   evicted_subscribers_total: ['counter', 'Subscribers cut off for being too slow', ['channel']],
+  snapshots_total: ['counter', 'Snapshots written; who comes between two blocks shares one', ['channel']],
   source_state: ['gauge', '1 for what the source of a channel is doing, 0 for all else', ['channel', 'state']],
   source_events_total: ['counter', 'What has happened to the source of a channel, by event', ['channel', 'event']],
   mean: ['gauge', 'Mean of a feature', ['channel', 'feature']],

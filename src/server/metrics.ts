@@ -143,6 +143,7 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
     add('drifts_total', counters.drifts, of);
     add('forgotten_drifts_total', channel.drifts.forgotten, of);
     add('evicted_subscribers_total', counters.evicted, of);
+    add('snapshots_total', counters.snapshots, of);
     const source = figures.source(channel.name);
     if (source !== undefined) {
       for (const state of SOURCE_STATES) add('source_state', Number(source.state === state), { ...of, state });

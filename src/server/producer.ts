@@ -2,6 +2,8 @@ import type { RawData, WebSocket } from 'ws';
 import { StreamnormError } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
+import { cutOff } from './cut-off.ts';
+import { nestsDeeperThan } from './json-depth.ts';
 import type { Log } from './log.ts';
 import { PerMinute } from './per-minute.ts';
 import type { ProducerRate } from './producer-rates.ts';
@@ -13,6 +15,10 @@ const MAX_UNREAD_BYTES = 65_536;
 
 /** Rows of a producer on their way to a log: above this it is not listened to until fewer are. */
 const MAX_ROWS_UNDER_WAY = 16_384;
+
+/** Rows nest two deep; unknown fields, which are passed over, may hold more. Small messages are parsed before that is known. */
+const MAX_DEPTH = 64;
+const MAX_UNLOOKED_BYTES = 16_384;
 
 /** Takes the messages of one producer: each is applied whole, or answered with an error and nothing has changed. */
 export class Producer {
@@ -59,6 +65,9 @@ export class Producer {
       const bytes = data as Buffer;
       this.#rate.takeBytes(bytes.length);
       const now = Date.now();
+      if (!isBinary && bytes.length > MAX_UNLOOKED_BYTES && nestsDeeperThan(MAX_DEPTH, bytes)) {
+        throw new StreamnormError('BAD_JSON', `arrays and records nest more than ${MAX_DEPTH} deep`);
+      }
       const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
       this.#rate.takeRows(push.rows);
       const done = channel.push(push);
@@ -109,8 +118,8 @@ export class Producer {
     this.#say({ type: 'error', code, message, row, retry, retryAfterMs });
     // a producer that sends on while the server closes does nothing wrong
     if (code === 'OVERLOADED' || this.#errors.allows()) return;
-    if (code === 'RATE') this.#socket.close(4429, 'too many messages above the rate in a minute');
-    else this.#socket.close(1008, 'too many errors in a minute');
+    if (code === 'RATE') cutOff(this.#socket, 4429, 'too many messages above the rate in a minute');
+    else cutOff(this.#socket, 1008, 'too many errors in a minute');
   }
 
   #say(message: object): void {
@@ -120,7 +129,9 @@ export class Producer {
       socket.send(text);
     } else {
       socket.pause();
-      socket.send(text, () => socket.resume());
+      socket.send(text, () => {
+        if (socket.readyState === socket.OPEN) socket.resume();
+      });
     }
   }
 }

@@ -31,6 +31,7 @@ export class Snapshots {
     const known = this.#known.get(channel);
     // nothing of it moves without a row going out
     if (known !== undefined && known.seq === channel.seq) return known.text;
+    channel.counters.snapshots++;
     const text = contentOf(channel);
     this.#known.set(channel, { seq: channel.seq, text });
     return text;

@@ -9,6 +9,7 @@ import { Admitted } from './auth/admitted.ts';
 import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
+import { cutOff } from './cut-off.ts';
 import { Liveness } from './liveness.ts';
 import type { Log } from './log.ts';
 import type { PeerFigures } from './metrics.ts';
@@ -265,13 +266,13 @@ export class Sockets {
       this.#subscribers.delete(socket);
       channel.subscriberCount--;
     });
-    socket.on('pong', () => this.#guarded(socket, () => subscriber.answered()));
+    socket.on('pong', (payload) => this.#guarded(socket, () => subscriber.answered(payload)));
     socket.on('message', () => {
       channel.counters.error('READ_ONLY');
       if (errors.allows()) {
         say(socket, new StreamnormError('READ_ONLY', 'a subscriber does not send rows: push to /in/<channel>'));
       } else {
-        socket.close(1008, 'too many errors in a minute');
+        cutOff(socket, 1008, 'too many errors in a minute');
       }
     });
   }

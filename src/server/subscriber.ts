@@ -11,6 +11,8 @@ import type { Snapshots } from './snapshots.ts';
 
 /** A reader that gets less than this is not asked how far it is: a ping would cost as much as the message. */
 const PROBE_BYTES = 4_096;
+/** Bytes under way to a reader of whose speed nothing is known yet. */
+const FIRST_WINDOW_BYTES = 65_536;
 
 /**
  * Sends a channel to one subscriber: a snapshot, then every row from there on.
@@ -18,8 +20,11 @@ const PROBE_BYTES = 4_096;
  * Idea: a subscriber has no queue. It has a cursor into the channel's history, which is shared and bounded, and sends on
  * while its socket takes it. When the reader is behind, the policy decides what becomes of the rows in between.
  *
- * Behind is one whose socket holds more than `conflateAboveBytes`; and, since the system's buffers swallow megabytes
- * before that, one that has not answered a ping, sent among the rows, for `conflateAfterMs`.
+ * Behind is one whose socket holds more than `conflateAboveBytes`. The system's buffers swallow megabytes before that,
+ * which are many seconds of a slow reader, so pings are sent among the rows: the answer says how long what was under way
+ * took to be read, and so how much may be under way: what is read in a quarter of `conflateAfterMs`. One that has not been
+ * given the newest row for half of it, or not answered for the whole of it, is behind too. (As in LEDBAT, RFC 6817,
+ * what counts is the delay beyond the shortest one seen, which is the way itself.)
  */
 export class Subscriber {
   readonly #socket: WebSocket;
@@ -43,12 +48,22 @@ export class Subscriber {
   #full: boolean;
   /** It has just caught up after being behind. */
   #wasBehind: boolean;
+  /** When it first took no more rows, and has not had all of them since. */
+  #stoppedMs: number | undefined;
   /** When the ping was sent that is not answered yet. */
   #probeMs: number | undefined;
+  /** Number of the last ping, when it was sent, and the bytes before it and before the last one that was answered. */
+  #probes: number;
   #probedMs: number;
   #probedBytes: number;
-  /** Why sending goes on only when the ping is answered: it is behind, or has enough of a replay on its way. */
-  #waits: 'behind' | 'replay' | undefined;
+  #readBytes: number;
+  #sentBytes: number;
+  /** How much may be under way. */
+  #windowBytes: number;
+  /** The shortest time that an answer took. */
+  #wayMs: number;
+  /** Why sending goes on only when the ping is answered: it is behind, or has enough on its way. */
+  #waits: 'behind' | 'window' | undefined;
   #nextSendMs: number;
   #rateTimer: NodeJS.Timeout | undefined;
   #idle: boolean;
@@ -77,9 +92,15 @@ export class Subscriber {
     this.#replayTo = channel.seq;
     this.#full = false;
     this.#wasBehind = false;
+    this.#stoppedMs = undefined;
     this.#probeMs = undefined;
+    this.#probes = 0;
     this.#probedMs = clock.nowMs;
     this.#probedBytes = 0;
+    this.#readBytes = 0;
+    this.#sentBytes = 0;
+    this.#windowBytes = FIRST_WINDOW_BYTES;
+    this.#wayMs = Number.POSITIVE_INFINITY;
     this.#waits = undefined;
     this.#nextSendMs = 0;
     this.#rateTimer = undefined;
@@ -113,13 +134,14 @@ export class Subscriber {
     return this.channel.seq - this.#sentSeq;
   }
 
-  /** A pong came: everything that was sent before its ping has been read. */
-  answered(): void {
-    if (this.#probeMs !== undefined)
-      this.channel.counters.staleness.observe((this.#clock.nowMs - this.#probeMs) / 1_000);
+  /** A pong came: if it answers the last ping, everything that was sent before that has been read. */
+  answered(payload: Buffer): void {
+    if (this.#probeMs === undefined || payload.length !== 4 || payload.readUInt32LE() !== this.#probes) return;
+    const tookMs = this.#clock.nowMs - this.#probeMs;
+    this.channel.counters.staleness.observe(tookMs / 1_000);
+    this.#measure(tookMs);
     this.#probeMs = undefined;
-    if (this.#waits === undefined) return;
-    this.#wasBehind = this.#waits === 'behind';
+    this.#wasBehind ||= this.#waits === 'behind';
     this.#waits = undefined;
     this.pump();
   }
@@ -139,8 +161,15 @@ export class Subscriber {
   pump(): void {
     const { history, seq } = this.channel;
     const { key } = this.#query;
-    while (this.#takes()) {
-      if (this.#sentSeq >= seq) {
+    for (;;) {
+      const behind = this.#sentSeq < seq;
+      const replay = this.#sentSeq < this.#replayTo;
+      if (!behind) this.#stoppedMs = undefined;
+      if (!this.#takes(replay)) {
+        if (behind) this.#stoppedMs ??= this.#clock.nowMs;
+        return;
+      }
+      if (!behind) {
         this.#sayNotices(seq);
         return;
       }
@@ -153,7 +182,6 @@ export class Subscriber {
         continue;
       }
       if (this.#mustWait()) return;
-      const replay = this.#sentSeq < this.#replayTo;
       if (next !== undefined && !this.#skips(next, seq, replay)) {
         this.#sayNotices(next.seq - 1);
         this.#send(next, 0, replay);
@@ -224,19 +252,39 @@ export class Subscriber {
     return false;
   }
 
-  #takes(): boolean {
+  #takes(replay: boolean): boolean {
     if (this.#full || this.#waits !== undefined || this.#socket.readyState !== this.#socket.OPEN) return false;
     // who asked to be closed is judged by its socket alone: a server that was busy must not close all of them
-    if (this.#probeMs === undefined || this.#query.onSlow === 'close') return true;
-    if (this.#clock.nowMs - this.#probeMs <= this.#limits.conflateAfterMs) return true;
-    this.#waits = 'behind';
+    if (this.#query.onSlow === 'close' && !replay) return true;
+    if (this.#probeMs !== undefined && this.#clock.nowMs - this.#probeMs > this.#limits.conflateAfterMs) {
+      this.#waits = 'behind';
+      return false;
+    }
+    if (this.#sentBytes - this.#readBytes < this.#windowBytes) return true;
+    this.#waits = 'window';
+    this.#probe();
     return false;
   }
 
   /** Newest first, once it has been behind or is held to a rate; a replay is never cut short. */
   #skips(next: Block, seq: number, replay: boolean): boolean {
-    const conflating = this.#wasBehind || this.#query.maxRate !== undefined;
-    return conflating && !replay && next.lastSeq < seq;
+    if (replay || next.lastSeq >= seq) return false;
+    if (this.#wasBehind || this.#query.maxRate !== undefined) return true;
+    return this.#stoppedMs !== undefined && this.#clock.nowMs - this.#stoppedMs > this.#limits.conflateAfterMs / 2;
+  }
+
+  /** What was under way when the last ping was sent has taken so long to be read. */
+  #measure(tookMs: number): void {
+    const readBytes = this.#probedBytes - this.#readBytes;
+    this.#readBytes = this.#probedBytes;
+    this.#wayMs = Math.min(this.#wayMs, tookMs);
+    const queuedMs = tookMs - this.#wayMs;
+    const readInTime = (readBytes * this.#limits.conflateAfterMs) / (4 * Math.max(queuedMs, 1));
+    if (readInTime < this.#windowBytes) {
+      this.#windowBytes = Math.max(PROBE_BYTES, readInTime);
+    } else if (readBytes >= this.#windowBytes / 2) {
+      this.#windowBytes = Math.min(2 * this.#windowBytes, readInTime, this.#limits.cutAboveBytes);
+    }
   }
 
   #mustWait(): boolean {
@@ -280,15 +328,11 @@ export class Subscriber {
       this.#stream.write(message);
     }
     this.#tellDrifts();
-    this.#probedBytes += message.length;
-    if (replay && this.#probedBytes >= conflateAboveBytes) {
-      // a slow line takes a long replay in steps, so that its pings are answered in time
-      this.#waits = 'replay';
-      this.#probe();
-    } else if (fills || this.#probedBytes >= PROBE_BYTES) {
-      const dueMs = this.#probedMs + this.#limits.conflateAfterMs;
-      if (fills || this.#clock.nowMs >= dueMs) this.#probe();
-    }
+    this.#sentBytes += message.length;
+    if (replay) this.#stoppedMs = undefined;
+    const unasked = this.#sentBytes - this.#probedBytes;
+    const due = unasked >= PROBE_BYTES && this.#clock.nowMs >= this.#probedMs + this.#limits.conflateAfterMs;
+    if (fills || due || unasked >= this.#windowBytes / 2) this.#probe();
   }
 
   /** Of the rows that were sent, and of those left out before them. */
@@ -302,8 +346,11 @@ export class Subscriber {
     if (this.#probeMs !== undefined) return;
     this.#probeMs = this.#clock.nowMs;
     this.#probedMs = this.#probeMs;
-    this.#probedBytes = 0;
-    this.#socket.ping();
+    this.#probedBytes = this.#sentBytes;
+    this.#probes = (this.#probes + 1) >>> 0;
+    const number = Buffer.allocUnsafe(4);
+    number.writeUInt32LE(this.#probes);
+    this.#socket.ping(number);
   }
 
   #evict(): void {

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { Cumulative } from '../../src/core/cumulative.ts';
@@ -13,6 +14,10 @@ export interface Figures {
   /** Time in ms from a push of the bystander to its row at the bystander's subscriber, 99th percentile. */
   readonly aloneP99Ms: number;
   readonly besideP99Ms: number;
+  /** Time in ms from a push of the bystander to its answer meanwhile, 99th percentile. */
+  readonly ingestP99Ms: number;
+  /** How late its own timers were meanwhile, 99th percentile: how long a process waited for a core. */
+  readonly latenessP99Ms: number;
   /** Rows that the channel took, of everybody. */
   readonly rows: number;
   /** Memory of the server, after collection: before the fault, the most meanwhile, and after. */
@@ -24,6 +29,8 @@ export interface Scene {
   readonly server: ServerProcess;
   readonly url: string;
   counters(): Promise<Record<string, unknown>>;
+  /** Latencies from now on count for another phase; those of `beside` are what is judged. */
+  phase(name: string): Promise<void>;
   /** Waits until so many more rows have gone out, and so for time to pass. */
   rows(count: number): Promise<void>;
 }
@@ -32,11 +39,17 @@ interface Report {
   problems: string[];
   sent: number;
   received: number;
+  /** How often it was taken for a slow reader, because it had to wait for a core. */
+  recoveries: number;
   latencies: Record<string, number[]>;
+  ingest: Record<string, number[]>;
+  lateness: Record<string, number[]>;
   raw: Float64Array;
 }
 
 export interface SceneOptions {
+  /** Channels beside `c`. */
+  readonly channels?: ServerConfigInput['channels'];
   readonly limits?: ServerConfigInput['limits'];
   /** Rows kept for `since`. */
   readonly history?: number;
@@ -51,7 +64,7 @@ export interface SceneOptions {
 }
 
 const FEATURES = ['a', 'b'];
-/** So much more is a fifth on no machine, but what a busy one adds by chance. */
+/** What a machine adds by chance: where rows take a ms, a fifth more of that cannot be told. */
 const CHANCE_MS = 25;
 /** Between two looks at the memory. */
 const LOOK_MS = 400;
@@ -63,7 +76,7 @@ const script = fileURLToPath(new URL('../support/bystander.mjs', import.meta.url
  *
  * - the process lives, no exception reached it and `onBug` was told of none
  * - the bystander got every row of the channel, in order, and every answer; at full size its 99th percentile is
- *   within a fifth of what it was alone
+ *   within a fifth of what it was alone, unless the machine has much else to do
  * - the statistics equal those of an offline run over the rows that came out, bit for bit
  * - the counter of rows is their number
  * - within 10 s the memory is back within 10 %
@@ -73,12 +86,13 @@ export async function besideBystander(
   options: SceneOptions,
   happen: (scene: Scene) => Promise<void>,
 ): Promise<Figures> {
-  const { limits, nodeArgs, watchMemory = false, slackBytes = 1_048_576, rowsPerPush = 1 } = options;
+  const { limits, nodeArgs, watchMemory = false, slackBytes = 1_048_576, rowsPerPush = 1, channels } = options;
   const { history = run.full ? 100 : 50, perSecond = run.full ? 100 : 200 } = options;
   const server = await startProcess(
     {
-      channels: { c: { features: FEATURES, method: 'cumulative', history } },
-      limits: { maxConnectionsPerAddress: 20_000, ...limits },
+      channels: { c: { features: FEATURES, method: 'cumulative', history }, ...channels },
+      // a bystander that has to wait for a core is not to be judged for it, where that is not the question
+      limits: { conflateAfterMs: 10_000, cutAfterMs: 30_000, maxConnectionsPerAddress: 20_000, ...limits },
     },
     { nodeArgs },
   );
@@ -86,6 +100,7 @@ export async function besideBystander(
     server,
     url: server.url.replace('http', 'ws'),
     counters: async () => ((await about(server)) as { counters: Record<string, unknown> }).counters,
+    phase,
     rows: async (count) => rowsAt(server, ((await about(server)) as { seq: number }).seq + count),
   };
   const bystander = fork(script, [scene.url, 'c', FEATURES.length, perSecond, rowsPerPush].map(String), {
@@ -109,7 +124,7 @@ export async function besideBystander(
     return heldBytes;
   };
   // the first rows are slower, since their code is compiled
-  const warmRows = Math.max(2 * history, 100 * rowsPerPush);
+  const warmRows = Math.max(2 * Math.min(history, 100), 20 * rowsPerPush);
   await rowsAt(server, warmRows);
   await phase('control');
   await rowsAt(server, warmRows + (run.full ? 3 : 0.3) * perSecond * rowsPerPush, watchMemory ? look : undefined);
@@ -129,6 +144,8 @@ export async function besideBystander(
     looking = false;
     await looks;
   }
+  // a pause that is a hundredth of this is one that a client may see
+  if (run.full) await rowsAt(server, ((await about(server)) as { seq: number }).seq + 100 * rowsPerPush);
   await phase('after');
 
   const deadline = performance.now() + 10_000;
@@ -151,12 +168,20 @@ export async function besideBystander(
   expect(state).toEqual(JSON.parse(JSON.stringify(offline.state())));
   expect(after, 'memory after the fault, in bytes').toBeLessThanOrEqual(bound);
   const [alone, beside] = [p99(report.latencies.control), p99(report.latencies.beside)];
-  run.bystander(alone, beside);
-  if (run.full)
-    expect(beside, 'p99 of the bystander in ms').toBeLessThanOrEqual(Math.max(alone * 1.2, alone + CHANCE_MS));
+  // where much else runs, latencies say nothing of the server
+  const judged = run.full && loadavg()[0] <= 2 * availableParallelism();
+  run.bystander({ aloneP99Ms: alone, besideP99Ms: beside, judged });
+  if (judged) {
+    expect(report.recoveries, 'times that the bystander was taken for slow').toBe(0);
+    // its own timers tell how long a process had to wait for a core, on its way there and back
+    const waits = 2 * p99(report.lateness.beside);
+    expect(beside, 'p99 of the bystander in ms').toBeLessThanOrEqual(alone * 1.2 + CHANCE_MS + waits);
+  }
   return {
     aloneP99Ms: alone,
     besideP99Ms: beside,
+    ingestP99Ms: p99(report.ingest.beside),
+    latenessP99Ms: p99(report.lateness.beside),
     rows: report.received,
     memory: { beforeBytes: before, mostBytes: most, afterBytes: after },
   };
@@ -180,8 +205,8 @@ function about(server: ServerProcess): Promise<unknown> {
   return getJson(server, '/channels/c');
 }
 
-export function p99(values: readonly number[] = []): number {
-  const sorted = values.toSorted((a, b) => a - b);
+export function p99(values: Iterable<number> = []): number {
+  const sorted = Float64Array.from(values).toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
 }
 

@@ -64,8 +64,71 @@ export const SECTIONS = {
       fault: 'a subscriber never reads',
       expected: 'gone within 25 s, at most 1 MiB held for it',
     },
+    'subscriber-half-rate': {
+      fault: 'a subscriber reads at half the rate',
+      expected: 'at most 1 s behind; `skipped` says how many rows it did not get; order kept',
+    },
+    'subscriber-policies': {
+      fault: 'a slow subscriber with `onSlow=drop`, or `close`',
+      expected: 'a `gap` with reason slow; 1013, or torn down within 1 s where it reads nothing',
+    },
+    'subscriber-stopped': {
+      fault: 'a subscriber stopped (SIGSTOP) for 10 s, and one for 60 s',
+      expected: 'conflated, and evicted; on waking the newest rows, nothing of the time between',
+    },
+    'subscriber-10001st': {
+      fault: 'one subscriber more than `maxConnections`',
+      expected: '503 with Retry-After before the upgrade; the others go on',
+    },
+    'subscribers-reconnect': {
+      fault: '2,000 subscribers reconnect within a second',
+      expected: 'all back within 30 s; the snapshot is written once',
+    },
+    'subscriber-resumes': {
+      fault: '`since` inside the history, too old, in the future, of another epoch, before any data',
+      expected: 'replay; `gap` and snapshot; `SEQ_FUTURE` and snapshot; snapshot; works',
+    },
+    'subscriber-joins': {
+      fault: 'subscribers join while a batch is open',
+      expected: 'the first row is the one after the snapshot; no hole, no row twice',
+    },
   }),
-  'Frames and numbers': rows({}),
+  'Frames and numbers': rows({
+    'frame-too-large': { fault: 'a message one byte above the limit', expected: '1009, nothing parsed' },
+    'frame-floods': {
+      fault: '17,000 empty fragments; a flood of pings; 100,000 empty messages',
+      expected: 'cut',
+    },
+    'json-bad': {
+      fault: 'invalid JSON, a byte order mark, empty, `null`, `[]`, 200,000 arrays in each other',
+      expected: '`BAD_JSON`, the socket stays; too many in a minute: 1008',
+    },
+    'names-hostile': {
+      fault: '`__proto__`, `constructor`, `toString` as field, channel, feature or producer',
+      expected: 'data, or refused; no prototype is touched',
+    },
+    'rows-misshapen': {
+      fault: 'a wrong number of features, ragged rows, no rows, too many',
+      expected: '`BAD_DIM` with the row; the whole message refused, the state untouched',
+    },
+    'values-odd': {
+      fault: 'NaN, `"NaN"`, `"1.5"`, true, 1e309, -0, 5e-324, 1.8e308',
+      expected: 'refused or flagged; nothing that is not finite enters a statistic or goes out',
+    },
+    'feature-constant': {
+      fault: 'a constant feature; one sample; 1e9 + noise',
+      expected: 'no NaN out, no cancellation',
+    },
+    'binary-bad': {
+      fault: 'a binary frame with a wrong magic, version, type, header length or size; at an odd offset',
+      expected: '`BAD_FRAME`; read',
+    },
+    'push-duplicate': { fault: 'a push that came before', expected: '`accepted`, not applied' },
+    'producer-mad': {
+      fault: 'a producer goes mad (× 1e6)',
+      expected: 'its rows are flagged and kept out by `range`, or cut to `clip`',
+    },
+  }),
   Handshake: rows({
     'handshake-dawdles': { fault: 'no byte comes; headers dripped', expected: 'closed within 6 s' },
     'handshake-origin': {
@@ -84,6 +147,10 @@ export const SECTIONS = {
     },
   }),
   'Process, disk, clock': rows({
+    'process-killed': {
+      fault: 'kill -9 at 200 random moments, a checkpoint nearly always on its way',
+      expected: 'the former or the new state, never a mix; at most one interval lost, told in a `gap`',
+    },
     'sigterm-under-load': {
       fault: 'SIGTERM under load',
       expected: 'windows closed, state saved, bye and 1012 spread out, exit 0 within 30 s, no accepted row lost',

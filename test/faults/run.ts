@@ -11,6 +11,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { startVitest } from 'vitest/node';
 import { machine } from '../../bench/machine.ts';
+import type { Bystander } from './fault.ts';
 import { FAULTS, type FaultName, type NamedFault, titleOf } from './rows.ts';
 import { markdown, type Seen, withTable } from './table.ts';
 
@@ -42,7 +43,7 @@ const vitest = await startVitest('test', ['test/faults/'], {
 });
 
 const seen = new Map<FaultName, Seen>();
-const bystanders: { aloneP99Ms: number; besideP99Ms: number }[] = [];
+const bystanders: Bystander[] = [];
 for (const module of vitest.state.getTestModules()) {
   for (const test of module.children.allTests()) {
     const row = test.meta().fault;
@@ -61,11 +62,13 @@ const median = (of: 'aloneP99Ms' | 'besideP99Ms') =>
     .map((each) => each[of])
     .toSorted((a, b) => a - b)
     [bystanders.length >> 1]?.toFixed(1)} ms`;
+const unjudged = bystanders.filter(({ judged }) => !judged).length;
 const beside =
   bystanders.length === 0
     ? ''
     : ` · latency of an uninvolved client, 99th percentile, median of ${bystanders.length} rows: ` +
-      `${median('aloneP99Ms')} before the fault, ${median('besideP99Ms')} beside it`;
+      `${median('aloneP99Ms')} before the fault, ${median('besideP99Ms')} beside it` +
+      (unjudged === 0 ? '' : ` (not judged in ${unjudged}: the machine had other work)`);
 const note = `npm run faults · ${machine().line}${beside}`;
 if (flags.includes('--json')) {
   const rows = chosen.map((row: NamedFault) => ({ ...row, seen: seen.get(row.name) ?? null }));

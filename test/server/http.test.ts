@@ -62,6 +62,7 @@ describe('GET', () => {
         skipped: 0,
         drifts: 0,
         evicted: 0,
+        snapshots: 1,
         gaps: {},
       },
     });

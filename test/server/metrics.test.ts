@@ -131,6 +131,7 @@ describe('/metrics', () => {
       'streamnorm_drifts_total{channel="btc"}': 0,
       'streamnorm_forgotten_drifts_total{channel="btc"}': 0,
       'streamnorm_evicted_subscribers_total{channel="btc"}': 0,
+      'streamnorm_snapshots_total{channel="btc"}': 1,
       'streamnorm_mean{channel="btc",feature="bid"}': expect.closeTo(0.3),
       'streamnorm_mean{channel="btc",feature="ask"}': expect.closeTo(2),
       streamnorm_feature_series_left_out: 0,

@@ -10,12 +10,16 @@ import { builtDist } from '../support/built-dist.ts';
 export interface Answers {
   /** What it holds after a collection: heap, and buffers beside it. */
   memory: { heldBytes: number; rssBytes: number };
+  /** The same without a collection, which would stop it. */
+  rss: { rssBytes: number };
   /** How late its timers were since it was asked last. */
   delay: { maxMs: number; p99Ms: number };
   /** What it logged: bugs with their stacks, and other warnings. */
   bugs: string[];
   warnings: string[];
   degraded: string | null;
+  /** Names that something has added to what all objects have. */
+  polluted: string[];
   cpu: { user: number; system: number };
 }
 

@@ -6,41 +6,67 @@
 import { WebSocket } from 'ws';
 
 const [host, channel, columns, perSecond, rowsPerPush] = process.argv.slice(2);
-const FIRST_TIME = 1_000_000;
 
-const reader = new WebSocket(`${host}/out/${channel}?format=f64&include=raw`);
 const producer = new WebSocket(`${host}/in/${channel}`);
 const problems = [];
 const raw = [];
 const sentMs = new Map();
+const pushedMs = new Map();
 const latencies = {};
+const ingest = {};
+// how late its own timer is: what a busy machine does to everybody
+const lateness = {};
 let phase = 'alone';
 let nextSeq;
 let sent = 0;
 let accepted = 0;
 let received = 0;
 let own = 0;
+let epoch;
+let recoveries = 0;
 
-for (const [name, socket] of Object.entries({ reader, producer })) {
-  socket.on('error', (error) => problems.push(`${name}: ${error.message}`));
-  socket.on('close', (code) => {
-    if (!done) problems.push(`${name} closed with ${code}`);
-  });
-}
-let done = false;
-
-reader.on('message', (data, isBinary) => {
-  if (isBinary) return frame(data);
-  const said = JSON.parse(data.toString());
-  if (said.type === 'snapshot') {
-    nextSeq = said.seq + 1;
-    started(said.seq);
-  } else if (said.type !== 'heartbeat') problems.push(`reader was told ${data}`);
+producer.on('error', (error) => problems.push(`producer: ${error.message}`));
+producer.on('close', (code) => {
+  if (!done) problems.push(`producer closed with ${code}`);
 });
+let done = false;
+let reader = read('');
+
+function read(since) {
+  const socket = new WebSocket(`${host}/out/${channel}?format=f64&include=raw${since}`);
+  socket.on('error', (error) => problems.push(`reader: ${error.message}`));
+  socket.on('close', (code) => {
+    if (!done && socket === reader) problems.push(`reader closed with ${code}`);
+  });
+  socket.on('message', (data, isBinary) => {
+    if (socket !== reader) return;
+    if (isBinary) {
+      frame(data);
+      return;
+    }
+    const said = JSON.parse(data.toString());
+    if (said.type === 'snapshot') {
+      epoch = said.epoch;
+      if (nextSeq === undefined) {
+        nextSeq = said.seq + 1;
+        started(said.seq);
+      } else if (!said.recovered) problems.push(`row ${nextSeq} was no longer to be had`);
+    } else if (said.type !== 'heartbeat') problems.push(`reader was told ${data}`);
+  });
+  return socket;
+}
 
 function frame(data) {
-  const [rows, width] = [data.readUInt32LE(12), data.readUInt32LE(16)];
+  const [rows, width, skipped] = [data.readUInt32LE(12), data.readUInt32LE(16), data.readUInt32LE(20)];
   const seq = data.readDoubleLE(24);
+  if (seq !== nextSeq && seq === nextSeq + skipped) {
+    // this process had to wait for a core and was taken for a slow reader: it fetches what it has missed
+    recoveries++;
+    const late = reader;
+    reader = read(`&since=${epoch}.${nextSeq - 1}`);
+    late.terminate();
+    return;
+  }
   if (seq !== nextSeq) problems.push(`row ${nextSeq} was expected, ${seq} came`);
   nextSeq = seq + rows;
   const hasTimes = (data[6] & 2) !== 0;
@@ -63,11 +89,17 @@ function heard(time) {
 
 producer.on('message', (data) => {
   const said = JSON.parse(data.toString());
-  if (said.type === 'accepted') accepted++;
-  else problems.push(`producer was told ${data}`);
+  if (said.type === 'accepted') {
+    accepted++;
+    const was = pushedMs.get(said.seq);
+    pushedMs.delete(said.seq);
+    ingest[was.phase] ??= [];
+    ingest[was.phase].push(performance.now() - was.ms);
+  } else problems.push(`producer was told ${data}`);
 });
 
 let timer;
+let dueMs = Number.POSITIVE_INFINITY;
 async function started(seq) {
   if (producer.readyState !== producer.OPEN) await new Promise((resolve) => producer.once('open', resolve));
   timer = setInterval(push, 1_000 / Number(perSecond));
@@ -76,10 +108,16 @@ async function started(seq) {
 
 function push() {
   const n = ++sent;
-  const time = FIRST_TIME + n;
+  lateness[phase] ??= [];
+  lateness[phase].push(Math.max(0, performance.now() - dueMs));
+  dueMs = performance.now() + 1_000 / Number(perSecond);
+  // now, and different from all others
+  const time = Date.now() + (n % 1_024) / 1_024;
   const row = (i) => Array.from({ length: Number(columns) }, (_, j) => Math.sin(i * (j + 1.7)) * (j + 1) + 10 * j);
   const x = Array.from({ length: Number(rowsPerPush) }, (_, i) => row(n * Number(rowsPerPush) + i));
-  sentMs.set(time, { ms: performance.now(), phase });
+  const now = { ms: performance.now(), phase };
+  sentMs.set(time, now);
+  pushedMs.set(n, now);
   producer.send(JSON.stringify({ type: 'push', producer: 'bystander', seq: n, t: time, x }));
 }
 
@@ -98,8 +136,10 @@ process.on('message', (said) => {
       done = true;
       if (own < sent) problems.push(`${sent - own} of its ${sent} pushes did not come back`);
       if (accepted < sent) problems.push(`${sent - accepted} of its ${sent} pushes were not answered`);
-      const counts = { sent, accepted, received, lastSeq: nextSeq - 1 };
-      process.send({ report: { problems, ...counts, latencies, raw: Float64Array.from(raw) } }, () => process.exit(0));
+      const counts = { sent, accepted, received, lastSeq: nextSeq - 1, recoveries };
+      process.send({ report: { problems, ...counts, latencies, ingest, lateness, raw: Float64Array.from(raw) } }, () =>
+        process.exit(0),
+      );
     }, 5);
   }
 });

@@ -40,7 +40,7 @@ export const DEFAULT_LIMITS = {
   maxDrifts: 1_000,
   /** Above this many bytes in its socket a subscriber gets the newest rows only. */
   conflateAboveBytes: 262_144,
-  /** As well when it has not answered a ping for so long. */
+  /** As well, so that it is at most so far behind. */
   conflateAfterMs: 1_000,
   /** One that stays above this many is cut off. */
   cutAboveBytes: 1_048_576,
