@@ -1,6 +1,6 @@
 /** What does normalising one sample at a time cost, beside a bare `map` that makes a new array of the same size? */
 import { map, type OperatorFunction, Subject } from 'rxjs';
-import { cumulative, ewma, normalize } from '../src/index.ts';
+import { cumulative, ewma, normalize } from 'streamnorm';
 import { effortOf, type Row, report } from './report.ts';
 import { alternate } from './rounds.ts';
 import { sampleRows } from './seeded.ts';

@@ -1,6 +1,6 @@
 /** What does `batchNorm` gain over what one would write with `bufferCount` and `mergeMap`? */
 import { bufferCount, from, mergeMap, type OperatorFunction, Subject } from 'rxjs';
-import { batchNorm } from '../src/index.ts';
+import { batchNorm } from 'streamnorm';
 import { effortOf, report } from './report.ts';
 import { alternate } from './rounds.ts';
 import { sampleRows } from './seeded.ts';

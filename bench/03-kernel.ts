@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { BatchNorm } from '../src/index.ts';
+import { BatchNorm } from 'streamnorm';
 import { effortOf, type Row, report } from './report.ts';
 import { alternate } from './rounds.ts';
 import { seeded } from './seeded.ts';

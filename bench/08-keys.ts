@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Subject } from 'rxjs';
-import { ewma, normalize, perKey } from '../src/index.ts';
+import { ewma, normalize, perKey } from 'streamnorm';
 import { effortOf, type Row, report } from './report.ts';
 import { alternate } from './rounds.ts';
 import { sampleRows } from './seeded.ts';

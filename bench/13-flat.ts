@@ -1,5 +1,5 @@
 /** Does a row cost the same however long the stream has run, however long the window, however many only listen? */
-import { Cumulative, Ewma, Rolling } from '../src/index.ts';
+import { Cumulative, Ewma, Rolling } from 'streamnorm';
 import { type MeasuredChild, startChild } from './child-port.ts';
 import { effortOf, type Row, report } from './report.ts';
 import { alternate } from './rounds.ts';

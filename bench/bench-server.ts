@@ -1,5 +1,5 @@
 /** The server that is measured, in a process of its own. */
-import { createServer } from '../src/server/create-server.ts';
+import { createServer } from 'streamnorm/server';
 import { serveMeasurements } from './child-port.ts';
 
 const features = Array.from({ length: 8 }, (_, j) => `x${j}`);

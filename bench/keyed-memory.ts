@@ -4,7 +4,7 @@
  *   node --expose-gc --import tsx keyed-memory.ts ewma|cumulative|movingBatch|numbers KEYS
  */
 import { Subject } from 'rxjs';
-import { cumulative, ewma, movingBatch, normalize, perKey } from '../src/index.ts';
+import { cumulative, ewma, movingBatch, normalize, perKey } from 'streamnorm';
 import { sampleRows } from './seeded.ts';
 
 const FEATURES = 8;

@@ -1,5 +1,6 @@
 /**
- * Runs the workloads, each in a process of its own, and prints one table.
+ * Runs the workloads, each in a process of its own, and prints one table. What is measured is the built package, as users
+ * have it.
  *
  *   npm run bench                   all
  *   npm run bench -- 1 3            some
