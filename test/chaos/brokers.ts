@@ -60,7 +60,8 @@ export class Brokers {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
-    await manager.streams.delete('READY');
+    // it may not have been there when the leader went
+    await manager.streams.delete('READY').catch(() => false);
     await connection.close();
   }
 

@@ -31,9 +31,9 @@ if (natsServerPath === undefined || kinds.length === 0 || !(seeds >= 1)) {
 }
 
 process.stdout.write(
-  '| what goes wrong | trials | faults | rows | lost | twice | different | fenced | statistics | s a trial |\n',
+  '| what goes wrong | trials | faults | rows | lost | twice | different | repeated by the broker | fenced | statistics | s a trial |\n',
 );
-process.stdout.write('|---|---|---|---|---|---|---|---|---|---|\n');
+process.stdout.write('|---|---|---|---|---|---|---|---|---|---|---|\n');
 let failed = false;
 for (const kind of kinds) {
   const results: TrialResult[] = [];
@@ -71,6 +71,7 @@ function lineOf(kind: Kind, results: readonly TrialResult[]): string {
   const cells = [
     ...[results.length, sum(({ faults }) => faults), sum(({ rows }) => rows).toLocaleString('en')],
     ...[sum(({ lost }) => lost), sum(({ twice }) => twice), sum(({ different }) => different)],
+    sum(({ repeated }) => repeated),
     ...[sum(({ fenced }) => fenced), `${equal} of ${results.length} bit-equal`],
     (sum(({ ms }) => ms) / results.length / 1_000).toFixed(1),
   ];

@@ -40,7 +40,10 @@ export interface TrialResult {
   readonly faults: number;
   readonly rows: number;
   readonly lost: number;
+  /** Told twice to who reads as edges do, leaving out what has been there. */
   readonly twice: number;
+  /** Twice in the log of outputs: the broker has broken its word. */
+  readonly repeated: number;
   /** Rows whose numbers differ from those of one process without a broker. */
   readonly different: number;
   /** Times that an owner found itself fenced. */
@@ -65,6 +68,7 @@ export class Trial {
   readonly #file: string;
   readonly #workers: Worker[];
   #fenced: number;
+  #repeated: number;
   #faults: number;
 
   private constructor(
@@ -83,6 +87,7 @@ export class Trial {
     this.#file = file;
     this.#workers = [];
     this.#fenced = 0;
+    this.#repeated = 0;
     this.#faults = 0;
   }
 
@@ -130,7 +135,13 @@ export class Trial {
       const out = await this.#collect(connection);
       await this.#end();
       const compared = await this.#compare(connection, out);
-      return { ...compared, faults: this.#faults, fenced: this.#fenced, ms: performance.now() - beganMs };
+      return {
+        ...compared,
+        faults: this.#faults,
+        fenced: this.#fenced,
+        repeated: this.#repeated,
+        ms: performance.now() - beganMs,
+      };
     } finally {
       await connection.close();
     }
@@ -148,6 +159,10 @@ export class Trial {
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (/no longer/.test(line)) this.#fenced++;
       if (process.env.CHAOS_VERBOSE === '1') process.stderr.write(`${line}\n`);
+    });
+    // as a supervisor does: a worker that finds no broker at its start ends with 69
+    child.once('close', (code) => {
+      if (code === 69) setTimeout(() => this.#start(i), 500);
     });
     this.#workers[i] = { process: child, network };
   }
@@ -230,7 +245,9 @@ export class Trial {
       for (const { subject, data } of messages) {
         const partition = Number(subject.split('.').at(-1));
         for (const { first, content } of decodePieces(data)) {
-          out[partition].push({ first, z: content.z });
+          // as edges read
+          if (first <= ends[partition]) this.#repeated += content.rows;
+          else out[partition].push({ first, z: content.z });
           ends[partition] = Math.max(ends[partition], first + content.rows - 1);
         }
       }
