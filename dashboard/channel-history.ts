@@ -1,3 +1,7 @@
+import { driftLabel, driftText } from './drift-text.ts';
+import { formatCount } from './format.ts';
+import { gapText, upstreamText } from './gap-text.ts';
+import { Marks } from './marks.ts';
 import type { Drift, Gap, Next, Snapshot, Statistics, Value } from './messages.ts';
 import { Series } from './series.ts';
 import { spreadTimes } from './spread-times.ts';
@@ -21,6 +25,11 @@ export interface Notice {
   time: number;
   kind: 'gap' | 'epoch' | 'clock' | 'drift';
   text: string;
+  /** The row after which it happened; of a drift the row that showed it. */
+  seq?: number;
+  /** Of a gap, as the server names it. */
+  reason?: string;
+  feature?: string;
 }
 
 export interface HistoryOptions {
@@ -28,6 +37,8 @@ export interface HistoryOptions {
   kept: readonly number[];
   /** Points kept of each curve (10,000). */
   capacity?: number;
+  /** Rows of other keys are left out, so numbers that are missing mean nothing. */
+  keyed?: boolean;
   /** Called for every gap, new epoch, clock step and drift. */
   onNotice?: (notice: Notice) => void;
 }
@@ -41,6 +52,7 @@ export interface HistoryOptions {
  */
 export class ChannelHistory {
   readonly series: Series;
+  readonly marks = new Marks();
   readonly kept: readonly number[];
   /** Undefined until the first snapshot. */
   epoch: string | undefined;
@@ -57,12 +69,17 @@ export class ChannelHistory {
 
   readonly #point: Float64Array;
   readonly #onNotice: (notice: Notice) => void;
+  readonly #keyed: boolean;
+  /** Row of the last drift that was told: a snapshot tells again of those before it. */
+  #driftSeq = 0;
+  #driftFeatures = new Set<string>();
   /** Statistics in force for the points to come; unlike `stats` unknown while old rows are being replayed. */
   #inForce: Statistics | undefined;
   #messageIntervalMs: number | undefined;
 
-  constructor({ kept, capacity, onNotice = () => {} }: HistoryOptions) {
+  constructor({ kept, capacity, keyed = false, onNotice = () => {} }: HistoryOptions) {
     this.kept = kept;
+    this.#keyed = keyed;
     const columns = columnOf(kept.length, 0);
     this.series = new Series(columns, capacity);
     this.#point = new Float64Array(columns);
@@ -73,8 +90,11 @@ export class ChannelHistory {
     const before = this.epoch;
     if (before !== undefined && before !== message.epoch) {
       this.#break();
-      this.#onNotice({ time: now, kind: 'epoch', text: `state was lost, new epoch ${message.epoch}` });
+      const text = `the server lost its state: statistics and row numbers begin anew (epoch ${message.epoch})`;
+      this.#mark('epoch', 'state lost');
+      this.#onNotice({ time: now, kind: 'epoch', text, seq: this.seq });
       this.seq = message.seq;
+      this.#driftSeq = 0;
     } else if (this.rows > 0 && message.seq > this.seq && message.recovered !== true) {
       this.#missed(message.seq - this.seq, 'not replayed', now);
       this.seq = message.seq;
@@ -88,12 +108,21 @@ export class ChannelHistory {
       this.stats = message.stats;
       if (this.seq === message.seq) this.#inForce = message.stats;
     }
+    for (const drift of message.drifts ?? []) this.drift(drift, now);
+  }
+
+  /** Statistics that were asked for apart, where rows do not bring them. */
+  statistics(stats: Statistics): void {
+    this.stats = stats;
+    // rows that are still to be replayed were made by earlier ones
+    if (this.rows > 0) this.#inForce = stats;
   }
 
   /** Number of rows that are new. */
   next(message: Next, now: number): number {
     const skipped = message.skipped ?? 0;
-    const missing = this.rows > 0 ? message.seq - this.seq - 1 : 0;
+    const numbers = message.seqs;
+    const missing = this.rows > 0 && !this.#keyed ? message.seq - this.seq - 1 : 0;
     this.skipped += skipped;
     if (missing > skipped) this.#missed(missing - skipped, 'missing', now);
     if (message.stats != null) {
@@ -101,7 +130,8 @@ export class ChannelHistory {
       this.#inForce = message.stats;
     }
     const total = message.z.length;
-    const first = Math.min(total, Math.max(0, this.rows > 0 ? this.seq + 1 - message.seq : 0));
+    const known = this.rows === 0 ? 0 : (numbers?.filter((n) => n <= this.seq).length ?? this.seq + 1 - message.seq);
+    const first = Math.min(total, Math.max(0, known));
     if (first === total) return 0;
     const silence = this.#silenceMs();
     const before = this.series.last(TIME);
@@ -109,9 +139,9 @@ export class ChannelHistory {
     this.#learnInterval(message.t[total - 1] - before, silence);
     for (let row = first; row < total; row++) {
       if (times[row] - this.series.last(TIME) > silence) this.#break();
-      this.#add(message.seq + row, times[row], message.z[row], message.raw?.[row], now);
+      this.#add(numbers?.[row] ?? message.seq + row, times[row], message.z[row], message.raw?.[row], now);
     }
-    this.seq = message.seq + total - 1;
+    this.seq = numbers?.[total - 1] ?? message.seq + total - 1;
     this.rows += total - first;
     this.lastZ = message.z[total - 1] ?? [];
     this.lastRaw = message.raw?.[total - 1] ?? [];
@@ -122,8 +152,9 @@ export class ChannelHistory {
     if (message.reason === 'upstream') {
       // these rows never had numbers
       this.#break();
-      const much = message.missed == null ? '' : ` of ${message.missed.toLocaleString('en')} messages`;
-      this.#onNotice({ time: now, kind: 'gap', text: `gap${much} (upstream)` });
+      this.#mark('gap', 'source gap');
+      const text = upstreamText(message.missed);
+      this.#onNotice({ time: message.t?.[1] ?? now, kind: 'gap', text, seq: this.seq, reason: 'upstream' });
       return;
     }
     // A page that has drawn nothing misses nothing: it only asked for more history than there is.
@@ -133,7 +164,14 @@ export class ChannelHistory {
   }
 
   drift(message: Drift, now: number): void {
-    this.#onNotice({ time: now, kind: 'drift', text: `${message.feature} drifted at row ${message.seq}` });
+    const { seq, feature, t } = message;
+    if (seq < this.#driftSeq || (seq === this.#driftSeq && this.#driftFeatures.has(feature))) return;
+    if (seq > this.#driftSeq) this.#driftFeatures.clear();
+    this.#driftSeq = seq;
+    this.#driftFeatures.add(feature);
+    const time = t ?? this.series.last(TIME);
+    if (!Number.isNaN(time)) this.marks.add({ kind: 'drift', time, seq, label: driftLabel(message), feature });
+    this.#onNotice({ time: t ?? now, kind: 'drift', text: driftText(message), seq, feature });
   }
 
   /** Where to go on after a lost connection; undefined while nothing is known. */
@@ -145,6 +183,7 @@ export class ChannelHistory {
     const last = this.series.last(TIME);
     if (time < last - LATE_MS) {
       this.series.clear();
+      this.marks.clear();
       this.#onNotice({ time: now, kind: 'clock', text: 'time went back, the curves begin anew' });
     }
     const point = this.#point;
@@ -176,10 +215,14 @@ export class ChannelHistory {
   #missed(count: number, reason: string, now: number): void {
     this.skipped += count;
     this.#break();
-    const number = count === 1 ? '1 row' : `${count.toLocaleString('en')} rows`;
-    // A server that was killed leaves out the numbers that it may have given.
-    const rows = reason === 'restart' ? `up to ${number}` : number;
-    this.#onNotice({ time: now, kind: 'gap', text: `gap of ${rows} (${reason})` });
+    this.#mark('gap', reason === 'restart' ? 'restart' : `gap ${formatCount(count)}`);
+    const text = gapText(count, reason, this.#keyed);
+    this.#onNotice({ time: now, kind: 'gap', text, seq: this.seq, reason });
+  }
+
+  /** At the newest point. */
+  #mark(kind: 'gap' | 'epoch', label: string): void {
+    if (this.series.length > 0) this.marks.add({ kind, time: this.series.last(TIME), seq: this.seq, label });
   }
 
   #break(): void {

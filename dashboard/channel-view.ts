@@ -1,22 +1,34 @@
-import { ChannelHistory, type Notice } from './channel-history.ts';
+import { ChannelHistory } from './channel-history.ts';
 import { FeatureCharts } from './charts.ts';
 import { Connection, type ConnectionState } from './connection.ts';
 import { type Health, healthOf, STALE_MS } from './connection-line.ts';
 import { formatAge } from './format.ts';
 import type { ChannelDetails, Message } from './messages.ts';
+import type { AnyNotice } from './notices.ts';
 import type { Palette } from './palette.ts';
+import { type Problem, problemOf } from './problem.ts';
 import { RateMeter } from './rate-meter.ts';
 import { outputUrl } from './server.ts';
 
 /** Rows to ask for when a channel is opened, so that the curves do not begin empty. */
 const FIRST_ROWS = 2000;
+/** Of a channel with keys, where most of them are of others. */
+const FIRST_ROWS_OF_ALL_KEYS = 10_000;
 
 export interface ChannelViewOptions {
   details: ChannelDetails;
+  /** Of a channel with keys. */
+  key: string | undefined;
+  /** Subprotocols of the socket, which hold the token. */
+  protocols: () => string[];
   features: readonly string[];
   /** Features to draw, by index. */
   shown: readonly number[];
-  onNotice: (notice: Omit<Notice, 'kind'> & { kind: Notice['kind'] | 'connection' | 'error' }) => void;
+  onNotice: (notice: AnyNotice) => void;
+  /** The token is missing, wrong or expired. */
+  onUnauthorised: (reason: string) => void;
+  /** Something for those who listen. */
+  onSay: (text: string) => void;
   /** The server came back with other features. */
   onOutdated: () => void;
   /** Something changed that is worth a new frame. */
@@ -26,7 +38,12 @@ export interface ChannelViewOptions {
 /** One channel while it is open: its connection, its history, its rates and, once laid out, its charts. */
 export class ChannelView {
   readonly name: string;
+  readonly key: string | undefined;
   readonly features: readonly string[];
+  /** What the server said of the channel when it was last asked. */
+  details: ChannelDetails;
+  /** Why the server does not do all that it should. */
+  degraded: string | undefined;
   readonly history: ChannelHistory;
   readonly #connection: Connection;
   readonly #rowRate = new RateMeter(Date.now());
@@ -43,15 +60,18 @@ export class ChannelView {
   #held = false;
 
   constructor(options: ChannelViewOptions) {
-    const { details, features, shown, onNotice } = options;
+    const { details, features, shown, key, protocols, onNotice } = options;
     this.#options = options;
     this.name = details.channel;
+    this.key = key;
     this.features = features;
+    this.details = details;
     this.#replayedUntil = details.seq;
-    this.history = new ChannelHistory({ kept: shown, onNotice });
+    this.history = new ChannelHistory({ kept: shown, keyed: key !== undefined, onNotice });
     const begin = `${details.epoch}.${details.seq - rowsToReplay(details)}`;
     this.#connection = new Connection({
-      url: () => outputUrl(this.name, this.history.since() ?? begin),
+      url: () => outputUrl({ channel: this.name, since: this.history.since() ?? begin, key }, document.baseURI),
+      protocols,
       onMessage: (message) => this.#receive(message),
       onState: (state) => this.#changeState(state),
     });
@@ -66,8 +86,24 @@ export class ChannelView {
     this.removeCharts();
   }
 
+  /** The rows may not be read, what is asked for by HTTP may. */
+  get isForbidden(): boolean {
+    return this.#state.kind === 'closed' && this.#state.code === 4403;
+  }
+
   health(now: number): Health {
-    return healthOf(this.#state, now, this.#lastRowAt, Math.max(STALE_MS, this.#messageIntervalMs * 5));
+    return healthOf(this.#state, now, this.#lastRowAt, this.#staleMs);
+  }
+
+  problem(now: number): Problem | undefined {
+    return problemOf({
+      ...{ channel: this.name, key: this.key, state: this.#state, now, staleMs: this.#staleMs },
+      ...{ lostAt: this.#lostAt, lastRowAt: this.#lastRowAt, details: this.details, degraded: this.degraded },
+    });
+  }
+
+  get #staleMs(): number {
+    return Math.max(STALE_MS, this.#messageIntervalMs * 5);
   }
 
   rates(now: number): { rows: number; messages: number } {
@@ -102,7 +138,10 @@ export class ChannelView {
       host.append(card);
       this.#cards.push(card);
       this.#charts.push(
-        new FeatureCharts({ host: card, feature, slot, palette, heights, onZoom: onHold, onReset: onResume }),
+        new FeatureCharts({
+          ...{ host: card, feature, slot, palette, heights },
+          ...{ onZoom: onHold, onReset: onResume, onSay: this.#options.onSay },
+        }),
       );
     }
   }
@@ -125,7 +164,7 @@ export class ChannelView {
 
   draw(points: number): void {
     if (this.#held) return;
-    for (const charts of this.#charts) charts.draw(this.history.series, points);
+    for (const charts of this.#charts) charts.draw(this.history.series, this.history.marks, points);
   }
 
   /** Writes the values into the legends. */
@@ -160,6 +199,8 @@ export class ChannelView {
         this.history.drift(message, now);
         break;
       case 'error':
+        // the close code that follows says the same
+        if (message.code === 'AUTH' || message.code === 'FORBIDDEN') break;
         this.#options.onNotice({ time: now, kind: 'error', text: `${message.code}: ${message.message}` });
         break;
     }
@@ -188,13 +229,14 @@ export class ChannelView {
       this.#lostAt = undefined;
     }
     this.#options.onChange();
+    if (state.kind === 'closed' && state.code === 4401) this.#options.onUnauthorised(state.reason);
   }
 }
 
 /** As many of the newest rows as the server surely still has: asked for one more, it would replay none. */
-function rowsToReplay({ seq, config, counters, pending = 0 }: ChannelDetails): number {
+function rowsToReplay({ seq, config, counters, pending = 0, keys }: ChannelDetails): number {
   const { history } = config;
   const kept = typeof history === 'number' ? Math.floor(history / 2) : 0;
   const sent = counters === undefined ? 0 : counters.rows - pending;
-  return Math.max(0, Math.min(FIRST_ROWS, seq, kept, sent));
+  return Math.max(0, Math.min(keys === undefined ? FIRST_ROWS : FIRST_ROWS_OF_ALL_KEYS, seq, kept, sent));
 }

@@ -1,6 +1,7 @@
 import type uPlot from 'uplot';
 import { formatDay, formatTime } from './format.ts';
 import { type PixelScale, tracePath } from './line-path.ts';
+import { labelsThatFit, type Mark } from './marks.ts';
 import type { Palette } from './palette.ts';
 
 /** Space for the y axis: the same in every chart, so that their time axes stand exactly below one another. */
@@ -104,6 +105,48 @@ export function drawGaps(u: uPlot, ctx: CanvasRenderingContext2D, seq: number, p
     ctx.fillStyle = palette.gapEdge;
     ctx.fillRect(from, top, 1, height);
     if (to > from) ctx.fillRect(to - 1, top, 1, height);
+  }
+}
+
+/** Vertical lines where something happened; where `labelled`, each with its label at the top as far as there is room. */
+export function drawMarks(
+  u: uPlot,
+  ctx: CanvasRenderingContext2D,
+  marks: readonly Mark[],
+  palette: Palette,
+  labelled: boolean,
+): void {
+  if (marks.length === 0) return;
+  const { x } = pixelScales(u);
+  const { left, top, width, height } = u.bbox;
+  const ratio = devicePixelRatio;
+  const positions = marks.map(({ time }) => Math.round(x.offset + time * x.factor));
+  const colour = ({ kind }: Mark) =>
+    kind === 'drift' ? palette.drift : kind === 'epoch' ? palette.outside : palette.axis;
+  ctx.lineWidth = ratio;
+  for (const [i, mark] of marks.entries()) {
+    ctx.strokeStyle = colour(mark);
+    ctx.setLineDash(mark.kind === 'drift' ? [2 * ratio, 2 * ratio] : []);
+    ctx.beginPath();
+    ctx.moveTo(positions[i] + 0.5, top);
+    ctx.lineTo(positions[i] + 0.5, top + height);
+    ctx.stroke();
+  }
+  ctx.setLineDash([]);
+  if (!labelled) return;
+  ctx.font = palette.font.replace(/^[\d.]+px/, `${10.5 * ratio}px`);
+  ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
+  const widths = marks.map(({ label }) => ctx.measureText(label).width + 9 * ratio);
+  // one at the right edge stands left of its line
+  const lefts = positions.map((px, i) => (px + widths[i] > left + width ? px - widths[i] : px));
+  const fits = labelsThatFit(lefts, widths, left + width);
+  for (const [i, mark] of marks.entries()) {
+    if (!fits[i]) continue;
+    ctx.fillStyle = colour(mark);
+    ctx.fillRect(lefts[i], top, widths[i], 16 * ratio);
+    ctx.fillStyle = palette.card;
+    ctx.fillText(mark.label, lefts[i] + 4.5 * ratio, top + 8.5 * ratio);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   drawGaps,
   drawLevel,
   drawLine,
+  drawMarks,
   drawOutside,
   extent,
   timeAxis,
@@ -14,6 +15,7 @@ import {
 } from './chart-parts.ts';
 import { decimalsFor, formatNumber, formatTime, steadyDecimals } from './format.ts';
 import { Legend } from './legend.ts';
+import type { Mark, Marks } from './marks.ts';
 import type { Palette } from './palette.ts';
 import type { Series } from './series.ts';
 import { steadyRange } from './steady-range.ts';
@@ -42,6 +44,8 @@ export interface ChartsOptions {
   onZoom: () => void;
   /** The reader asked for everything again (double click). */
   onReset: () => void;
+  /** The values at the cursor, when a key has moved it. */
+  onSay: (text: string) => void;
 }
 
 /** Two charts of one feature on one time axis: the raw values with the running statistics, and below them z. */
@@ -59,10 +63,13 @@ export class FeatureCharts {
   #zRange: readonly [number, number] | undefined;
   #decimals: number | undefined;
   #held = false;
+  #marks: readonly Mark[] = [];
+  readonly #onSay: (text: string) => void;
 
-  constructor({ host, feature, slot, palette, heights, onZoom, onReset }: ChartsOptions) {
+  constructor({ host, feature, slot, palette, heights, onZoom, onReset, onSay }: ChartsOptions) {
     this.#slot = slot;
     this.#feature = feature;
+    this.#onSay = onSay;
     this.#host = host;
     const cursor: uPlot.Cursor = {
       sync: { key: CURSOR, scales: ['x', null] },
@@ -108,6 +115,7 @@ export class FeatureCharts {
                 drawBand(u, ctx, RAW_DATA.mean, RAW_DATA.std, palette.band);
                 drawLine(u, ctx, RAW_DATA.raw, palette.raw, 1.25);
                 drawLine(u, ctx, RAW_DATA.mean, palette.mean, 2);
+                drawMarks(u, ctx, this.#marks, palette, true);
               }),
           ],
         },
@@ -140,6 +148,7 @@ export class FeatureCharts {
                 drawLevel(u, ctx, -LIMIT, palette.guide, [5, 4]);
                 drawLine(u, ctx, Z_DATA.z, palette.z, 1.25);
                 drawOutside(u, ctx, Z_DATA.z, LIMIT, palette.outside);
+                drawMarks(u, ctx, this.#marks, palette, false);
               }),
           ],
         },
@@ -156,13 +165,15 @@ export class FeatureCharts {
   }
 
   /** Shows the newest `count` points. */
-  draw(series: Series, count: number): void {
+  draw(series: Series, marks: Marks, count: number): void {
     const column = (which: number) => series.view(columnOf(this.#slot, which), count);
     const [time, seq] = [series.view(TIME, count), series.view(SEQ, count)];
     const [raw, z, mean, std] = [column(RAW), column(Z), column(MEAN), column(STD)];
 
     this.#held = false;
     this.#setRanges(raw, mean, std, z);
+    this.#marks = marks.between(time[0], time[time.length - 1], this.#feature);
+    this.#rawLegend.showMarks(this.#marks);
     this.#raw.setData([time, raw, mean, std, seq]);
     this.#z.setData([time, z, seq]);
   }
@@ -183,13 +194,16 @@ export class FeatureCharts {
     this.#figures[0].setAttribute(
       'aria-label',
       `Raw values of ${this.#feature}, ${points} points: now ${formatNumber(raw, decimals)}, running mean ` +
-        `${formatNumber(mean, decimals)}, standard deviation ${formatNumber(std, decimals)}`,
+        `${formatNumber(mean, decimals)}, standard deviation ${formatNumber(std, decimals)}${marksText(this.#marks)}`,
     );
     this.#figures[1].setAttribute(
       'aria-label',
-      `Normalised values of ${this.#feature}, ${points} points: now ${formatNumber(last(this.#z, Z_DATA.z), 2)}`,
+      `Normalised values of ${this.#feature}, ${points} points: now ${formatNumber(last(this.#z, Z_DATA.z), 2)}${marksText(this.#marks)}`,
     );
-    for (const figure of this.#figures) figure.dataset.points = String(points);
+    for (const figure of this.#figures) {
+      figure.dataset.points = String(points);
+      figure.dataset.marks = this.#marks.map(({ label }) => label).join(', ');
+    }
   }
 
   destroy(): void {
@@ -205,6 +219,7 @@ export class FeatureCharts {
     plot.className = 'plot';
     plot.tabIndex = 0;
     plot.setAttribute('role', 'img');
+    plot.setAttribute('aria-describedby', 'chart-keys');
     plot.addEventListener('keydown', (event) => this.#moveCursor(event));
     plot.addEventListener('blur', () => moveCursors(-10));
     this.#figures.push(plot);
@@ -228,6 +243,10 @@ export class FeatureCharts {
     else if (event.key in moves && times.length > 0) {
       const index = Math.min(times.length - 1, Math.max(0, moves[event.key]));
       moveCursors(this.#raw.valToPos(times[index], 'x'));
+      const at = (plot: uPlot, column: number) => (plot.data[column] as Float64Array)[index];
+      const z = formatNumber(at(this.#z, Z_DATA.z), 2);
+      const raw = formatNumber(at(this.#raw, RAW_DATA.raw), this.#decimals);
+      this.#onSay(`${formatTime(times[index])}: ${this.#feature} ${raw}, z ${z}`);
       event.preventDefault();
     }
   }
@@ -282,6 +301,10 @@ export class FeatureCharts {
     this.#raw.setSize({ width, height: heights[0] });
     this.#z.setSize({ width, height: heights[1] });
   }
+}
+
+function marksText(marks: readonly Mark[]): string {
+  return marks.length === 0 ? '' : `; marked: ${marks.map(({ label }) => label).join(', ')}`;
 }
 
 /** Moves the cursor of every chart; a negative position hides it. */

@@ -46,20 +46,17 @@ export class ConnectionLine {
   readonly #line: HTMLElement;
   readonly #text: HTMLElement;
   readonly #announcer: HTMLElement;
-  readonly #retry: HTMLButtonElement;
 
-  constructor(elements: { line: HTMLElement; text: HTMLElement; announcer: HTMLElement; retry: HTMLButtonElement }) {
+  constructor(elements: { line: HTMLElement; text: HTMLElement; announcer: HTMLElement }) {
     this.#line = elements.line;
     this.#text = elements.text;
     this.#announcer = elements.announcer;
-    this.#retry = elements.retry;
   }
 
   show({ kind, text }: Health): void {
     if (this.#text.textContent !== text) this.#text.textContent = text;
     if (this.#line.dataset.state === kind) return;
     this.#line.dataset.state = kind;
-    this.#retry.hidden = kind !== 'waiting' && kind !== 'closed';
     if (ANNOUNCED[kind] !== '') this.#announcer.textContent = ANNOUNCED[kind];
   }
 }

@@ -10,11 +10,14 @@ export type ConnectionState =
   | { kind: 'connecting'; again: boolean }
   | { kind: 'open'; since: number }
   | { kind: 'waiting'; until: number; reason: string }
-  | { kind: 'closed'; reason: string };
+  /** For good: trying again would get the same answer. */
+  | { kind: 'closed'; reason: string; code: number | undefined };
 
 export interface ConnectionOptions {
   /** Evaluated for every attempt, so that it can say since when. */
   url: () => string;
+  /** Subprotocols, likewise. */
+  protocols?: () => string[];
   onMessage: (message: Message) => void;
   onState: (state: ConnectionState) => void;
   /** Another way to make sockets, for tests. */
@@ -37,9 +40,10 @@ export class Connection {
 
   /** Begins again at once, without waiting any longer. */
   retryNow(): void {
-    const { url, onMessage, via = fromWebSocket } = this.#options;
+    const { url, protocols = () => [], onMessage, via = fromWebSocket } = this.#options;
     this.#subscription?.unsubscribe();
     this.#subscription = via<Message>(url, {
+      protocols,
       samples: (message) => listed(asMessage(message)),
       status: (event) => this.#follow(event),
       deadlineMs: SILENCE_MS,
@@ -69,11 +73,14 @@ export class Connection {
         onState({ kind: 'waiting', until: Date.now() + event.delayMs, reason: this.#reason });
         break;
       case 'failed':
-        onState({ kind: 'closed', reason: this.#reason });
+        onState({ kind: 'closed', reason: this.#reason, code: event.code });
         break;
     }
   }
 }
+
+/** The server says which of several things it was. */
+const BETTER_SAID_BY_SERVER = new Set([1008, 4400, 4401, 4403]);
 
 const REASONS: Record<number, string> = {
   1000: 'closed by the server',
@@ -83,8 +90,9 @@ const REASONS: Record<number, string> = {
   1011: 'the server failed',
   1012: 'the server restarts',
   1013: 'the server is overloaded',
-  4401: 'not authorised',
-  4403: 'not allowed to read this channel',
+  4400: 'the server did not understand this page',
+  4401: 'the token is missing, wrong or expired',
+  4403: 'the token may not read this channel',
   4404: 'no such channel',
   4410: 'history is gone',
   4429: 'too many requests',
@@ -92,6 +100,7 @@ const REASONS: Record<number, string> = {
 
 /** Why a connection ended, in words: ours where the code is known, else the server's. */
 export function reasonOf(code: number | undefined, reason: string): string {
+  if (reason !== '' && BETTER_SAID_BY_SERVER.has(code as number)) return reason;
   return REASONS[code ?? 1006] ?? (reason || `closed with code ${code}`);
 }
 

@@ -68,3 +68,10 @@ export function formatDay(ms: number): string {
 function minus(text: string): string {
   return text.replaceAll('-', '−');
 }
+
+/** 0 B, 812 B, 1.4 kB, 3.0 MB. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 999_950) return `${(bytes / 1000).toFixed(1)} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -27,13 +27,17 @@ export interface Snapshot {
   features: string[];
   config?: Record<string, unknown>;
   stats?: Statistics | null;
+  /** Those that the server remembers, the oldest first. */
+  drifts?: Drift[];
   recovered?: boolean;
 }
 
-/** Rows seq, seq + 1, …; `stats` are those after the last of them. */
+/** Rows seq, seq + 1, …, or those of `seqs`; `stats` are those after the last of them. */
 export interface Next {
   type: 'next';
   seq: number;
+  /** Number of each row, where rows of other keys are left out. */
+  seqs?: number[];
   t: number[];
   z: (Value[] | null)[];
   raw?: (Value[] | null)[];
@@ -48,6 +52,8 @@ export interface Gap {
   reason: string;
   /** With reason upstream: messages of the source; null: unknown. */
   missed?: number | null;
+  /** With reason upstream: times of the last message before it and the first after it. */
+  t?: (number | null)[];
 }
 
 export interface Heartbeat {
@@ -67,10 +73,20 @@ export interface ServerError {
   message: string;
 }
 
+/** The mean of a feature has changed. */
 export interface Drift {
   type: 'drift';
   seq: number;
+  /** Time of the row. */
+  t?: number;
   feature: string;
+  key?: string;
+  kind?: string;
+  meanBefore?: number;
+  meanAfter?: number;
+  detector?: string;
+  /** What the server did about it. */
+  action?: string;
 }
 
 export type Message = Snapshot | Next | Gap | Heartbeat | Bye | ServerError | Drift;
@@ -93,6 +109,54 @@ export interface ChannelDetails {
   pending?: number;
   producers?: number;
   subscribers?: number;
+  /** Where the channel has a key. */
+  keys?: number;
+  /** Keys that came last, the newest first. */
+  recentKeys?: string[];
+  connections?: Connections;
+  source?: Source;
+}
+
+/** The upstream feed of a channel. */
+export interface Source {
+  url: string;
+  state: string;
+  reason?: string;
+  lastBad?: string;
+  counts: Record<string, number>;
+}
+
+/** Who is connected to a channel: some, those who are furthest behind first. */
+export interface Connections {
+  in: ProducerConnection[];
+  out: SubscriberConnection[];
+}
+
+interface PeerConnection {
+  /** Only for those who may administer the channel. */
+  address?: string;
+  holder?: string;
+  key?: string;
+  connectedMs: number;
+  queuedBytes: number;
+}
+
+export interface ProducerConnection extends PeerConnection {
+  rows: number;
+  refused: number;
+  /** Since its last message; null: it has sent none. */
+  silentMs: number | null;
+}
+
+export interface SubscriberConnection extends PeerConnection {
+  format: string;
+  include: string[];
+  onSlow: string;
+  maxRate?: number;
+  lagRows: number;
+  skippedRows: number;
+  /** How old what it has read is, by its last answered or first unanswered ping; null: it was not asked yet. */
+  stalenessMs: number | null;
 }
 
 const TYPES = new Set(['snapshot', 'next', 'gap', 'heartbeat', 'bye', 'error', 'drift']);

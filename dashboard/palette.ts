@@ -11,6 +11,8 @@ export interface Palette {
   outside: string;
   gap: string;
   gapEdge: string;
+  drift: string;
+  card: string;
   font: string;
 }
 
@@ -29,6 +31,8 @@ export function readPalette(): Palette {
     outside: colour('outside'),
     gap: colour('gap'),
     gapEdge: colour('gap-edge'),
+    drift: colour('drift'),
+    card: colour('card'),
     font: `11px ${getComputedStyle(document.body).fontFamily}`,
   };
 }

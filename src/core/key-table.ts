@@ -121,11 +121,23 @@ export class KeyTable<K> {
     if (this.#usedAt !== undefined) this.#usedAt[slot >>> SHIFT][slot & MASK] = time;
   }
 
+  /** The keys used last, the newest first, at most `most` of them. */
+  newestKeys(most: number): K[] {
+    const keys: K[] = [];
+    for (let slot = this.#newest; slot !== NONE && keys.length < most; slot = this.#older(slot))
+      keys.push(this.key(slot));
+    return keys;
+  }
+
   /** The slots in use as of now, the one unused for longest first: a copy. */
   inOrder(): Int32Array {
     const slots = new Int32Array(this.size);
     for (let slot = this.#oldest, i = 0; slot !== NONE; slot = this.#newer(slot)) slots[i++] = slot;
     return slots;
+  }
+
+  #older(slot: number): number {
+    return this.#links[slot >>> SHIFT][2 * (slot & MASK)];
   }
 
   #newer(slot: number): number {

@@ -113,6 +113,11 @@ export class KeyedNormalizer {
     return this.#table.size;
   }
 
+  /** The keys whose rows came last, the newest first, at most `most` of them. */
+  newestKeys(most: number): string[] {
+    return this.#table.newestKeys(most);
+  }
+
   /** Rows that wait for their window to close. */
   get pending(): number {
     return this.#pending;

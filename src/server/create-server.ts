@@ -146,6 +146,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       reloads,
       checkpoints: checkpointer,
       maxFeatureSeries: limits.maxFeatureSeries,
+      maxListed: limits.maxListed,
+      connections: (channel, who) => sockets.list(channel, who),
       asksForToken: authenticator.asksForToken,
       authFailures: authenticator.failures,
       forgottenAddresses: admission.forgotten,

@@ -28,6 +28,11 @@ export class Producer {
   readonly #log: Log;
   readonly #rate: ProducerRate;
   readonly #errors: PerMinute;
+  /** Rows that it has pushed, and messages that were refused. */
+  rows: number;
+  refused: number;
+  /** When its last message came, on the clock of `performance`; undefined before the first. */
+  lastMs: number | undefined;
   /** Answers go in the order of the messages. */
   #answers: Promise<void>;
   /** Rows on their way to a log. */
@@ -50,6 +55,9 @@ export class Producer {
     const { features, time, keys } = channel.config;
     this.#form = { features, time, key: keys?.field, connectionKey: key, maxRows: limits.maxRowsPerMessage };
     this.#errors = new PerMinute(limits.maxErrorsPerMinute);
+    this.rows = 0;
+    this.refused = 0;
+    this.lastMs = undefined;
     this.#answers = Promise.resolve();
     this.#rowsUnderWay = 0;
     this.#failed = false;
@@ -60,6 +68,7 @@ export class Producer {
     if (this.#socket.readyState !== this.#socket.OPEN || this.#failed) return;
     const channel = this.#channel;
     channel.counters.messages++;
+    this.lastMs = performance.now();
     try {
       // ws hands over one Buffer, since binaryType is 'nodebuffer'
       const bytes = data as Buffer;
@@ -71,6 +80,7 @@ export class Producer {
       const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
       this.#rate.takeRows(push.rows);
       const done = channel.push(push);
+      this.rows += push.rows;
       if (typeof done !== 'boolean') this.#later(push, done);
       else if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
     } catch (error) {
@@ -110,6 +120,7 @@ export class Producer {
   #refuse({ code, message, row, retryAfterMs }: StreamnormError): void {
     const { name: channel, counters } = this.#channel;
     counters.error(code);
+    this.refused++;
     // without the message of the error, which quotes what the producer sent
     this.#log.write('message.refused', `a message to ${channel} was refused: ${code}`, {
       ...{ channel, code, ...(row !== undefined && { row }) },

@@ -5,6 +5,7 @@ import type { Access } from './auth/access.ts';
 import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import { renderMetrics, type ServerFigures } from './metrics.ts';
+import type { PeerList } from './peer-list.ts';
 import { describeConfig } from './snapshots.ts';
 import type { SourceFigures } from './source/source-figures.ts';
 import { sendDashboardFile } from './static-files.ts';
@@ -13,6 +14,10 @@ import { sendDashboardFile } from './static-files.ts';
 export interface Served extends ServerFigures {
   readonly asksForToken: boolean;
   channel(name: string): Channel | undefined;
+  /** Who is connected to it; with addresses and holders of tokens where `who`. */
+  connections(channel: Channel, who: boolean): PeerList;
+  /** Most keys that are listed. */
+  readonly maxListed: number;
   /** Who asks. @throws Refused */
   visit(request: IncomingMessage, parameters: URLSearchParams): Promise<Access>;
 }
@@ -85,7 +90,11 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
       });
     }
     if (last === undefined)
-      return send(response, 200, { ...details(channel, served.source(name)), ...(ofKey && { key, ...ofKey }) });
+      return send(response, 200, {
+        ...details(channel, served.source(name), served.maxListed),
+        connections: served.connections(channel, access.may(name, 'admin')),
+        ...(ofKey && { key, ...ofKey }),
+      });
     if (last === 'state') {
       if (channel.config.keys !== undefined && ofKey === undefined) {
         return send(response, 409, { error: `channel ${name} has statistics for each key: say which with ?key=` });
@@ -147,7 +156,7 @@ function summary(channel: Channel): object {
   return { name, features: config.features, method: config.method, seq, epoch };
 }
 
-function details(channel: Channel, source: SourceFigures | undefined): object {
+function details(channel: Channel, source: SourceFigures | undefined, maxListed: number): object {
   return {
     channel: channel.name,
     epoch: channel.epoch,
@@ -157,7 +166,10 @@ function details(channel: Channel, source: SourceFigures | undefined): object {
     state: channel.state(),
     stats: channel.report(),
     pending: channel.pending,
-    ...(channel.keyed && { keys: channel.keyed.size, evictedKeys: channel.keyed.evictions }),
+    ...(channel.keyed && {
+      ...{ keys: channel.keyed.size, recentKeys: channel.keyed.newestKeys(maxListed) },
+      evictedKeys: channel.keyed.evictions,
+    }),
     counters: channel.counters,
     producers: channel.producerCount,
     subscribers: channel.subscriberCount,

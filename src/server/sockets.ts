@@ -14,6 +14,7 @@ import { Liveness } from './liveness.ts';
 import type { Log } from './log.ts';
 import type { PeerFigures } from './metrics.ts';
 import { type OutboundQuery, readOutboundQuery } from './outbound-query.ts';
+import { highest, type PeerList } from './peer-list.ts';
 import { PerMinute } from './per-minute.ts';
 import { Producer } from './producer.ts';
 import { ProducerRates } from './producer-rates.ts';
@@ -57,7 +58,8 @@ export class Sockets {
   readonly #out: WebSocketServer;
   readonly #liveness: Liveness;
   readonly #subscribers: Map<WebSocket, Subscriber>;
-  readonly #producers: Map<WebSocket, Channel>;
+  readonly #producers: Map<WebSocket, { channel: Channel; producer: Producer; key: string | undefined }>;
+  readonly #clients: WeakMap<WebSocket, { client: Client; sinceMs: number }>;
   readonly #all: Set<WebSocket>;
   readonly #admitted: Admitted;
   readonly #producerRates: ProducerRates;
@@ -88,6 +90,7 @@ export class Sockets {
     this.#liveness = new Liveness(limits.pingMs, limits.pongMs);
     this.#subscribers = new Map();
     this.#producers = new Map();
+    this.#clients = new WeakMap();
     this.#all = new Set();
     this.#admitted = new Admitted((socket, reason) => {
       this.#countRefused(4401);
@@ -104,12 +107,43 @@ export class Sockets {
 
   /** The open sockets of channels, for the metrics. */
   *peers(): Generator<PeerFigures> {
-    for (const [socket, channel] of this.#producers) {
+    for (const [socket, { channel }] of this.#producers) {
       yield { role: 'in', channel, queuedBytes: socket.bufferedAmount, lagRows: 0 };
     }
     for (const [socket, { channel, lagRows }] of this.#subscribers) {
       yield { role: 'out', channel, queuedBytes: socket.bufferedAmount, lagRows };
     }
+  }
+
+  /**
+   * Who is connected to a channel: of subscribers those furthest behind, of producers those longest silent.
+   *
+   * @param who whether addresses and holders of tokens are told
+   */
+  list(channel: Channel, who: boolean): PeerList {
+    const most = this.#options.limits.maxListed;
+    const nowMs = performance.now();
+    const base = (socket: WebSocket) => {
+      const { client, sinceMs } = this.#clients.get(socket) ?? { client: undefined, sinceMs: nowMs };
+      const { address, holder } = client ?? {};
+      return {
+        ...(who && { address, ...(holder !== undefined && { holder }) }),
+        ...{ connectedMs: Math.round(nowMs - sinceMs), queuedBytes: socket.bufferedAmount },
+      };
+    };
+    const silentMs = ({ lastMs }: Producer) => (lastMs === undefined ? null : Math.round(nowMs - lastMs));
+    const producers = Array.from(this.#producers).filter(([, of]) => of.channel === channel);
+    const subscribers = Array.from(this.#subscribers).filter(([, of]) => of.channel === channel);
+    return {
+      in: highest(producers, most, ([, { producer }]) => silentMs(producer) ?? 0).map(([socket, { producer, key }]) => {
+        const { rows, refused } = producer;
+        return { ...base(socket), ...(key !== undefined && { key }), rows, refused, silentMs: silentMs(producer) };
+      }),
+      out: highest(subscribers, most, ([, { stalenessMs }]) => stalenessMs ?? 0).map(([socket, subscriber]) => ({
+        ...base(socket),
+        ...subscriber.figures(),
+      })),
+    };
   }
 
   async upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
@@ -158,7 +192,7 @@ export class Sockets {
       socket.close(4404, 'the channel was removed');
     }
     for (const [socket, of] of this.#producers) {
-      if (of === channel) socket.close(4404, 'the channel was removed');
+      if (of.channel === channel) socket.close(4404, 'the channel was removed');
     }
   }
 
@@ -237,7 +271,7 @@ export class Sockets {
     }
     const { limits, log } = this.#options;
     const producer = new Producer(socket, channel, limits, this.#producerRates.of(holder), log, key);
-    this.#producers.set(socket, channel);
+    this.#producers.set(socket, { channel, producer, key });
     channel.producerCount++;
     socket.once('close', () => {
       this.#producers.delete(socket);
@@ -282,6 +316,7 @@ export class Sockets {
     const { address, role, channel } = client;
     log.write('connection.opened', `${address} connected to /${role}/${channel}`, { ...client });
     this.#all.add(socket);
+    this.#clients.set(socket, { client, sinceMs: performance.now() });
     this.#liveness.add(socket);
     // broken frames, resets, too large messages: ws closes with the right code itself
     socket.on('error', () => {});

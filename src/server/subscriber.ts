@@ -68,6 +68,9 @@ export class Subscriber {
   #rateTimer: NodeJS.Timeout | undefined;
   #idle: boolean;
   #overCut: boolean;
+  /** How long its newest answered ping took; undefined before the first. */
+  #answeredMs: number | undefined;
+  #skippedRows: number;
 
   constructor(
     socket: WebSocket,
@@ -106,6 +109,8 @@ export class Subscriber {
     this.#rateTimer = undefined;
     this.#idle = false;
     this.#overCut = false;
+    this.#answeredMs = undefined;
+    this.#skippedRows = 0;
     const recovered = this.#resume();
     this.#toldSeq = this.#sentSeq;
     this.#write(snapshots.text(channel, this.#sentSeq, recovered, query.key));
@@ -134,10 +139,30 @@ export class Subscriber {
     return this.channel.seq - this.#sentSeq;
   }
 
+  /** How old what it has read is, at most, by its newest ping; undefined while it was not asked. */
+  get stalenessMs(): number | undefined {
+    const waitsMs = this.#probeMs === undefined ? this.#answeredMs : this.#clock.nowMs - this.#probeMs;
+    return waitsMs === undefined ? undefined : Math.max(waitsMs, this.#answeredMs ?? 0);
+  }
+
+  /** How it reads, and how it keeps up. */
+  figures() {
+    const { view, onSlow, maxRate, key } = this.#query;
+    const { lagRows, stalenessMs } = this;
+    return {
+      ...{ format: view.format, include: Array.from(view.include), onSlow },
+      ...(maxRate !== undefined && { maxRate }),
+      ...(key !== undefined && { key }),
+      ...{ lagRows, skippedRows: this.#skippedRows },
+      stalenessMs: stalenessMs === undefined ? null : Math.round(stalenessMs),
+    };
+  }
+
   /** A pong came: if it answers the last ping, everything that was sent before that has been read. */
   answered(payload: Buffer): void {
     if (this.#probeMs === undefined || payload.length !== 4 || payload.readUInt32LE() !== this.#probes) return;
     const tookMs = this.#clock.nowMs - this.#probeMs;
+    this.#answeredMs = tookMs;
     this.channel.counters.staleness.observe(tookMs / 1_000);
     this.#measure(tookMs);
     this.#probeMs = undefined;
@@ -195,6 +220,7 @@ export class Subscriber {
       const newest = history.newest as Block;
       const skipped = newest.seq - from;
       this.channel.counters.skipped += skipped;
+      this.#skippedRows += skipped;
       this.#sayNotices(newest.seq - 1);
       if (this.#query.onSlow === 'conflate' && !replay) {
         this.#send(newest, skipped, false);
@@ -216,6 +242,7 @@ export class Subscriber {
       else skipped += part?.rows ?? 0;
     }
     this.channel.counters.skipped += skipped;
+    this.#skippedRows += skipped;
     this.#sayNotices((newest?.seq ?? this.channel.seq + 1) - 1);
     if (this.#query.onSlow === 'conflate' && !replay && !isCut && newest !== undefined) {
       this.#send(newest, skipped, false);

@@ -92,7 +92,8 @@ describe('ChannelHistory', () => {
     expect(seqs()).toEqual([1, Number.NaN, 39]);
     expect(column(RAW)).toEqual([1, Number.NaN, 39]);
     expect(fold.skipped).toBe(37);
-    expect(texts()).toEqual(['gap of 37 rows (slow)']);
+    expect(texts()).toEqual(['37 rows missing: this page or its line was too slow']);
+    expect(fold.marks.between(0, 1e6, 'a')).toEqual([{ kind: 'gap', time: 100, seq: 1, label: 'gap 37' }]);
   });
 
   test('a hole upstream breaks the curves and is told, though no number is missing', () => {
@@ -102,7 +103,11 @@ describe('ChannelHistory', () => {
     fold.next(next(2), 0);
     fold.gap({ type: 'gap', from: 3, to: 2, reason: 'upstream', missed: null }, 0);
     expect(seqs()).toEqual([1, Number.NaN, 2, Number.NaN]);
-    expect(texts()).toEqual(['gap of 3 messages (upstream)', 'gap (upstream)']);
+    expect(texts()).toEqual([
+      '3 messages of the source missing',
+      'the source of the channel was interrupted; how much is missing is unknown',
+    ]);
+    expect(fold.marks.between(0, 1e6, 'a').map(({ label }) => label)).toEqual(['source gap', 'source gap']);
     expect(fold.skipped).toBe(0);
   });
 
@@ -121,7 +126,7 @@ describe('ChannelHistory', () => {
     fold.next(next(1), 0);
     fold.next(next(4), 0);
     expect(seqs()).toEqual([1, Number.NaN, 4]);
-    expect(texts()).toEqual(['gap of 2 rows (missing)']);
+    expect(texts()).toEqual(['2 rows missing: nobody said why']);
   });
 
   test('conflation thins the curves without breaking them', () => {
@@ -157,14 +162,17 @@ describe('ChannelHistory', () => {
     fold.snapshot(snapshot(9, { recovered: false }), 0);
     fold.next(next(10), 0);
     expect(seqs()).toEqual([1, Number.NaN, 10]);
-    expect(texts()).toEqual(['gap of 8 rows (not replayed)']);
+    expect(texts()).toEqual(['8 rows missing: the server did not send them again']);
   });
 
   test('a server that was killed may have sent fewer rows than it leaves out', () => {
     const { fold, texts } = history();
     fold.next(next(1), 0);
     fold.gap({ type: 'gap', from: 2, to: 10_000, reason: 'restart' }, 0);
-    expect(texts()).toEqual(['gap of up to 9,999 rows (restart)']);
+    expect(texts()).toEqual([
+      'up to 9,999 rows missing: the server was killed; these numbers may never have been used',
+    ]);
+    expect(fold.marks.between(0, 1e6, 'a').map(({ label }) => label)).toEqual(['restart']);
   });
 
   test('row numbers that went back are new rows', () => {
@@ -184,7 +192,7 @@ describe('ChannelHistory', () => {
     fold.next({ ...next(1), t: [900] }, 0);
     expect(seqs()).toEqual([1, 2, 3, 4, 5, Number.NaN, 1]);
     expect(fold.since()).toBe('e2.1');
-    expect(texts()).toEqual(['state was lost, new epoch e2']);
+    expect(texts()).toEqual(['the server lost its state: statistics and row numbers begin anew (epoch e2)']);
   });
 
   test('a long silence breaks the curves without a notice', () => {
@@ -209,5 +217,48 @@ describe('ChannelHistory', () => {
     fold.next({ ...next(3), t: [1000] }, 0);
     expect(seqs()).toEqual([3]);
     expect(texts()).toEqual(['time went back, the curves begin anew']);
+  });
+
+  test('a drift is marked at its row, of its feature only, and told once though snapshots tell it again', () => {
+    const { fold, texts } = history();
+    const drift = {
+      type: 'drift',
+      seq: 2,
+      t: 200,
+      feature: 'a',
+      kind: 'increase',
+      meanBefore: 1,
+      meanAfter: 3.5,
+    } as const;
+    fold.next(next(1, 3), 0);
+    fold.drift({ ...drift, detector: 'adwin', action: 'reset' }, 0);
+    fold.drift({ ...drift, feature: 'b', kind: 'decrease' }, 0);
+    fold.snapshot(snapshot(3, { recovered: true, drifts: [{ ...drift, seq: 1 }, drift] }), 0);
+    expect(fold.marks.between(0, 300, 'a')).toEqual([
+      { kind: 'drift', time: 200, seq: 2, label: 'drift ↑', feature: 'a' },
+    ]);
+    expect(texts()).toEqual([
+      'mean of a rose from 1.000 to 3.500 (adwin); its statistics began anew',
+      'mean of b fell from 1.000 to 3.500',
+    ]);
+  });
+
+  test('rows of one key have numbers of their own, and those of other keys are not missing', () => {
+    const notices: Notice[] = [];
+    const fold = new ChannelHistory({ kept: [0], keyed: true, onNotice: (notice) => notices.push(notice) });
+    fold.next(next(3, 2, { seqs: [3, 9] }), 0);
+    expect(fold.next(next(9, 2, { seqs: [9, 20], t: [900, 2000] }), 0)).toBe(1);
+    expect([...fold.series.view(SEQ)]).toEqual([3, 9, 20]);
+    expect(fold.since()).toBeUndefined();
+    expect([fold.seq, fold.skipped, notices.length]).toEqual([20, 0, 0]);
+  });
+
+  test('statistics that were asked for apart hold for the rows to come', () => {
+    const { fold, column } = history();
+    fold.statistics(statistics(1, 1));
+    fold.next(next(1), 0);
+    fold.statistics(statistics(5, 2));
+    fold.next(next(2), 0);
+    expect(column(MEAN)).toEqual([Number.NaN, 5]);
   });
 });

@@ -18,7 +18,9 @@ describe('healthOf', () => {
   test('counts down while it waits, and says why it is closed', () => {
     const waiting = { kind: 'waiting', until: 5000, reason: 'connection lost' } as const;
     expect(healthOf(waiting, 1500, 0).text).toBe('connection lost, reconnecting in 4 s');
-    expect(healthOf({ kind: 'closed', reason: 'no such channel' }, 0, 0).text).toBe('closed: no such channel');
+    expect(healthOf({ kind: 'closed', reason: 'no such channel', code: 4404 }, 0, 0).text).toBe(
+      'closed: no such channel',
+    );
     expect(healthOf({ kind: 'connecting', again: true }, 0, 0).text).toBe('reconnecting');
   });
 });

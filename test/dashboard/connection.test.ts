@@ -84,7 +84,7 @@ describe('Connection', () => {
     (await accepted.take()).socket.close(4404);
     await states.take();
     await states.take();
-    expect(await states.take()).toEqual({ kind: 'closed', reason: 'no such channel' });
+    expect(await states.take()).toEqual({ kind: 'closed', reason: 'no such channel', code: 4404 });
   });
 });
 

@@ -37,6 +37,8 @@ describe('GET', () => {
     expect(await getJson(server, '/channels/btc')).toEqual({
       ...{ channel: 'btc', epoch, seq: 4, features, pending: 1, producers: 1, subscribers: 1 },
       config: { features, method: 'batch', size: 4, history: 10_000 },
+      // test/server/connections.test.ts
+      connections: { in: [expect.anything()], out: [expect.anything()] },
       state: {
         ...{ format: 'streamnorm.batchnorm/1', features, alpha: 0.1, eps: 1e-5, weight: null, bias: null },
         runningMean: [expect.closeTo(0.3, 12), expect.closeTo(3, 12)],

@@ -55,6 +55,8 @@ export const DEFAULT_LIMITS = {
   maxLogEntriesPerMinute: 60,
   /** Series of /metrics that stand for single features; the rest is counted. */
   maxFeatureSeries: 10_000,
+  /** Producers, subscribers and keys that `/channels/<channel>` lists, of each. */
+  maxListed: 100,
   /** How long closing may take before sockets are torn down. */
   drainMs: 5_000,
 };
@@ -96,5 +98,6 @@ export const limitsSchema = z.strictObject({
   heartbeatMs: ms,
   maxLogEntriesPerMinute: count,
   maxFeatureSeries: z.number().int().min(0),
+  maxListed: z.number().int().min(0),
   drainMs: ms,
 } satisfies Record<keyof Limits, z.ZodType>);
