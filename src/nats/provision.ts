@@ -2,7 +2,7 @@ import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '
 import { headers, type NatsConnection, nanos } from '@nats-io/nats-core';
 import { StreamnormError } from '../errors.ts';
 import { type Broker, brokerOf, isWrongLast, requireJetStream } from './broker.ts';
-import { isNoStream, type LogMeta, META_FORMAT, readMeta, valuesOf, writeMeta } from './log-meta.ts';
+import { isNoStream, type LogMeta, META_FORMAT, readMeta, writeMeta } from './log-meta.ts';
 import { LogNames } from './log-names.ts';
 import { HEADER } from './message-headers.ts';
 
@@ -175,4 +175,3 @@ function newEpoch(): string {
   return Math.random().toString(36).slice(2, 10);
 }
 
-export { valuesOf };

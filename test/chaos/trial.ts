@@ -325,8 +325,16 @@ export class Trial {
       const [ours, theirs] = [saved?.state, fold.snapshot()].map(
         (bytes) => bytes && JSON.parse(new TextDecoder().decode(bytes)),
       );
-      // all but the clock of the log
-      if (JSON.stringify({ ...ours, nowMs: 0 }) !== JSON.stringify({ ...theirs, nowMs: 0 })) statistics = false;
+      // all but the clock of the log, and how often the publisher's repeats were found
+      const differing = Object.keys(theirs).filter(
+        (name) =>
+          !['nowMs', 'duplicates'].includes(name) && JSON.stringify(ours?.[name]) !== JSON.stringify(theirs[name]),
+      );
+      if (differing.length === 0) continue;
+      statistics = false;
+      process.stderr.write(
+        `chaos: partition ${partition}: ${differing.join(', ')} differ: end ${ours?.end} of ${wanted}\n`,
+      );
     }
     return { rows, lost, twice, different, statistics };
   }
