@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { inSlices } from './in-slices.ts';
 
 /** Finds peers that are gone without a word: each is pinged, and torn down when no pong comes in time. */
 export class Liveness {
@@ -6,11 +7,16 @@ export class Liveness {
   readonly #pingTimer: NodeJS.Timeout;
   readonly #pongMs: number;
   #pongTimer: NodeJS.Timeout | undefined;
+  /** Pings are out that are not judged yet. */
+  #asking: boolean;
+  #closed: boolean;
 
   constructor(pingMs: number, pongMs: number) {
     this.#sockets = new Map();
     this.#pongMs = Math.min(pongMs, pingMs - 1);
     this.#pongTimer = undefined;
+    this.#asking = false;
+    this.#closed = false;
     this.#pingTimer = setInterval(() => this.#ping(), pingMs);
   }
 
@@ -24,19 +30,30 @@ export class Liveness {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#pingTimer);
     clearTimeout(this.#pongTimer);
   }
 
   #ping(): void {
-    for (const [socket, peer] of this.#sockets) {
-      peer.answered = false;
-      if (socket.readyState === socket.OPEN) socket.ping();
-    }
-    // after a stall of this process the pongs lie unread: they are read before what is set immediate
-    this.#pongTimer = setTimeout(() => setImmediate(() => this.#judge()), this.#pongMs);
+    if (this.#asking) return;
+    this.#asking = true;
+    inSlices(
+      this.#sockets,
+      ([socket, peer]) => {
+        peer.answered = false;
+        if (socket.readyState === socket.OPEN) socket.ping();
+      },
+      () => {
+        if (this.#closed) return;
+        // after a stall of this process the pongs lie unread: they are read before what is set immediate
+        this.#pongTimer = setTimeout(() => setImmediate(() => this.#judge()), this.#pongMs);
+      },
+    );
   }
+
   #judge(): void {
+    this.#asking = false;
     for (const [socket, peer] of this.#sockets) {
       // close() would wait for an answer that does not come
       if (!peer.answered) socket.terminate();

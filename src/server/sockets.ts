@@ -10,6 +10,7 @@ import { Refused } from './auth/refused.ts';
 import type { Channel } from './channel.ts';
 import type { Limits } from './config/limits.ts';
 import { cutOff } from './cut-off.ts';
+import { inSlices } from './in-slices.ts';
 import { Liveness } from './liveness.ts';
 import type { Log } from './log.ts';
 import type { PeerFigures } from './metrics.ts';
@@ -101,7 +102,7 @@ export class Sockets {
     this.#clock = new AliveClock(Math.max(5, Math.min(100, limits.conflateAfterMs / 10)));
     this.refused = new Map();
     this.#heartbeatTimer = setInterval(() => {
-      for (const [socket, subscriber] of this.#subscribers) this.#guarded(socket, () => subscriber.heartbeat());
+      inSlices(this.#subscribers, ([socket, subscriber]) => this.#guarded(socket, () => subscriber.heartbeat()));
     }, limits.heartbeatMs);
   }
 

@@ -76,6 +76,11 @@ export const SECTIONS = {
       fault: 'a subscriber stopped (SIGSTOP) for 10 s, and one for 60 s',
       expected: 'conflated, and evicted; on waking the newest rows, nothing of the time between',
     },
+    'subscribers-10000': {
+      fault: '10,000 subscribers, one message a second',
+      expected: 'all served; push to `accepted` meanwhile < 50 ms (99th percentile)',
+      slow: true,
+    },
     'subscriber-10001st': {
       fault: 'one subscriber more than `maxConnections`',
       expected: '503 with Retry-After before the upgrade; the others go on',

@@ -187,6 +187,59 @@ describe('Subscribers', () => {
     );
   });
 
+  fault('subscribers-10000', async (run) => {
+    const MANY = 10_000;
+    const ROUNDS = 20;
+    const options = {
+      channels: { crowd: { features } },
+      limits: { maxConnections: MANY + 100 },
+      slackBytes: 8_388_608,
+    };
+    let figures = '';
+    const { ingestP99Ms, latenessP99Ms } = await besideBystander(run, options, async ({ server, url, phase }) => {
+      // that 10,000 connect is another fault
+      await phase('connecting');
+      const crowds = [new Crowd(), new Crowd()];
+      const empty = await server.ask('memory');
+      const half = { open: MANY / 2, url: `${url}/out/crowd`, query: '?format=f32' };
+      await Promise.all(crowds.map((crowd, i) => crowd.open({ ...half, first: (i * MANY) / 2 })));
+      expect((await about(server, 'crowd')).subscribers).toBe(MANY);
+      const idle = await server.ask('memory');
+      const producer = await produce(server, 'crowd');
+      await server.ask('delay');
+      await phase('beside');
+      let most = 0;
+      for (let n = 0; n < ROUNDS; n++) {
+        await push(producer, rowsOf(64, 2, 64 * n));
+        await pass(1_000);
+        most = Math.max(most, (await server.ask('rss')).rssBytes);
+      }
+      const delay = await server.ask('delay');
+      const reports: CrowdReport[] = [];
+      const sum = (of: (report: CrowdReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+      // until the last of them has the last row
+      while (sum(({ rows, skipped }) => rows + skipped) < 64 * ROUNDS * MANY) {
+        reports.push(...(await Promise.all(crowds.map((crowd) => crowd.report()))));
+      }
+      expect([sum(({ skipped }) => skipped), sum(({ holes }) => holes)]).toEqual([0, 0]);
+      const ages = p99(reports.flatMap((report) => Array.from(report.ages)));
+      const each = (idle.rssBytes - empty.rssBytes) / MANY / 1_024;
+      figures =
+        `all ${count(sum(({ messages }) => messages))} messages delivered, 99 % within ${seconds(ages)}; ` +
+        `resident ${mib(empty.rssBytes)} before, ${each.toFixed(1)} KiB a subscriber, at most ${mib(most)}; ` +
+        `event loop 99 % within ${delay.p99Ms.toFixed(0)} ms`;
+      await phase('leaving');
+      for (const crowd of crowds) await crowd.drop();
+      while ((await about(server, 'crowd')).subscribers > 0) await pass(50);
+      await phase('beside');
+    });
+    // the server and 10,000 readers share the cores: a client waits for one on its way there and back
+    expect(ingestP99Ms).toBeLessThan(50 + 2 * latenessP99Ms);
+    run.seen(
+      `\`accepted\` within ${ingestP99Ms.toFixed(0)} ms (99 %), ${latenessP99Ms.toFixed(0)} ms being how late the client's own timers were; ${figures}`,
+    );
+  });
+
   fault('subscriber-10001st', async (run) => {
     const most = run.full ? 10_000 : 50;
     const options = { channels: { crowd: { features } }, limits: { maxConnections: most }, slackBytes: 8_388_608 };
