@@ -26,7 +26,7 @@ export const FLAG = {
   gap: 1024,
   /** All windows for it had closed: it is in none. */
   late: 2048,
-  /** A feature was out of its `range`. */
+  /** A feature was out of its `range`, or too far from the others for `producerGuard`. */
   range: 4096,
   /** The row was kept out of the statistics as a whole, and is NaN throughout. */
   quarantined: 8192,

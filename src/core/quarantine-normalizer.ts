@@ -3,7 +3,7 @@ import { FLAG } from './flags.ts';
 import { MissingValue } from './missing-values.ts';
 import { shown } from './parameter.ts';
 import { RowCollector } from './row-collector.ts';
-import type { RowJudge } from './row-judge.ts';
+import { RowJudge } from './row-judge.ts';
 import {
   type Arrival,
   NO_CLOCK,
@@ -64,7 +64,7 @@ export class QuarantineNormalizer implements RowNormalizer {
   push(data: Float64Array, rows: number, times: Float64Array, arrival = NO_CLOCK): NormalizedRows | undefined {
     if (this.#bits.length < rows) this.#bits = new Uint16Array(rows);
     const bits = this.#bits;
-    if (!this.#judge(data, rows, times, arrival.nowMs, bits)) {
+    if (!this.#judge(data, rows, times, arrival, bits)) {
       return this.#marked(this.#inner.push(data, rows, times, arrival));
     }
     for (let from = 0; from < rows; ) {
@@ -117,7 +117,13 @@ export class QuarantineNormalizer implements RowNormalizer {
   }
 
   /** Why each row is bad, 0 for a good one, to `bits`; false when all are good. Nothing has changed when it throws. */
-  #judge(data: Float64Array, rows: number, times: Float64Array, nowMs: number, bits: Uint16Array): boolean {
+  #judge(
+    data: Float64Array,
+    rows: number,
+    times: Float64Array,
+    { nowMs, keptOut }: Arrival,
+    bits: Uint16Array,
+  ): boolean {
     const { judge, bad, refusesMissing, latenessMs, maxAheadMs } = this.#options;
     const width = this.features;
     let newest = this.#newest;
@@ -125,7 +131,7 @@ export class QuarantineNormalizer implements RowNormalizer {
     for (let row = 0, from = 0; row < rows; row++, from += width) {
       const found = judge.judge(data, from);
       if (refusesMissing && (found & FLAG.missing) !== 0) this.#refuse(data, row);
-      let flags = found & bad;
+      let flags = (found & bad) | (keptOut === undefined ? 0 : keptOut[row]);
       if (latenessMs !== undefined) {
         const time = times[row];
         if (!isTime(time) || (time > newest && time - maxAheadMs > nowMs)) flags |= FLAG.time;
@@ -165,6 +171,20 @@ export class QuarantineNormalizer implements RowNormalizer {
     }
     return rows;
   }
+}
+
+/** The same normalizer, if need be in one that keeps out the rows that `Arrival.keptOut` names, and no others. */
+export function keepingOut(inner: RowNormalizer): QuarantineNormalizer {
+  if (inner instanceof QuarantineNormalizer) return inner;
+  return new QuarantineNormalizer(inner, {
+    judge: new RowJudge('keepingOut', inner.features),
+    bad: 0,
+    dropped: 0,
+    refusesMissing: false,
+    names: [],
+    latenessMs: undefined,
+    maxAheadMs: 0,
+  });
 }
 
 /** The rows that go out: those not `dropped`. The same rows where there are none of these. */

@@ -46,6 +46,8 @@ export interface Arrival {
   readonly nowMs: number;
   /** Numbers of the caller's, one a row, which leave with the rows: rows may leave in another order than they came. */
   readonly ids?: Float64Array | undefined;
+  /** Bits of `FLAG`, one entry a row, for rows that a `QuarantineNormalizer` is to keep out whatever it thinks of them. */
+  readonly keptOut?: Uint16Array | undefined;
 }
 
 /** Of rows that come without a clock: no window closes by time, and nothing is ahead of it. */

@@ -174,4 +174,3 @@ export async function logMeta(connection: NatsConnection, prefix: string, channe
 function newEpoch(): string {
   return Math.random().toString(36).slice(2, 10);
 }
-

@@ -1,11 +1,12 @@
 import { createKeyedNormalizer, type KeyedNormalizer } from '../core/keyed-normalizer.ts';
 import { createNormalizer } from '../core/methods.ts';
 import { MissingValue } from '../core/missing-values.ts';
-import { withoutDropped } from '../core/quarantine-normalizer.ts';
+import { keepingOut, withoutDropped } from '../core/quarantine-normalizer.ts';
 import type { NormalizedRows, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 import { StreamnormError } from '../errors.ts';
 import { Block } from './block.ts';
+import { ChannelGuard, type Guarded } from './channel-guard.ts';
 import type { ChannelLog } from './channel-log.ts';
 import { ChannelNotices } from './channel-notices.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -54,6 +55,8 @@ export class Channel {
   subscriberCount: number;
   /** The statistics of each key; undefined where the channel has no keys, or workers have them. */
   readonly keyed: KeyedNormalizer | undefined;
+  /** Against producers that go mad. */
+  readonly guard: ChannelGuard | undefined;
   /** Where rows are normalised by workers. */
   readonly #log: ChannelLog | undefined;
   readonly #statistics: ChannelStatistics;
@@ -72,7 +75,10 @@ export class Channel {
   #changed: boolean;
   #draining: boolean;
 
-  /** @throws StreamnormError STATE when `saved` does not fit the config */
+  /**
+   * @param onGuarded told of producers whose rows are kept out
+   * @throws StreamnormError STATE when `saved` does not fit the config
+   */
   constructor(
     name: string,
     config: ChannelConfig,
@@ -80,6 +86,7 @@ export class Channel {
     saved: Checkpoint | undefined,
     saveNow: ((checkpoint: Checkpoint) => void) | null,
     log?: ChannelLog,
+    onGuarded: (guarded: Guarded) => void = () => {},
   ) {
     this.name = name;
     this.config = config;
@@ -93,14 +100,16 @@ export class Channel {
     this.notices = new ChannelNotices();
     this.producerCount = 0;
     this.subscriberCount = 0;
-    const { method, features, options, keys } = config;
+    const { method, features, options, keys, producerGuard } = config;
+    this.guard = producerGuard && new ChannelGuard(producerGuard, method, limits, onGuarded);
     this.#log = log;
     if (log !== undefined) {
       this.keyed = undefined;
       this.#statistics = log.statistics;
     } else if (keys === undefined) {
       this.keyed = undefined;
-      this.#statistics = createNormalizer(method, features, options, saved);
+      const normalizer = createNormalizer(method, features, options, saved);
+      this.#statistics = this.guard === undefined ? normalizer : keepingOut(normalizer);
     } else {
       const { maxKeys = limits.maxKeys, idleMs } = keys;
       this.keyed = createKeyedNormalizer(method, features, options, { maxKeys, idleMs });
@@ -138,10 +147,11 @@ export class Channel {
    * Applies a push; false when it had been applied before. Where workers normalise, a promise: the log has it then, and
    * whether it had it before is found there.
    *
-   * @throws StreamnormError OVERLOADED when the channel is closing, BAD_VALUE for a row that lacks a value where that
-   *   was asked to be an error; nothing has changed then
+   * @param from who sends it, as `producerGuard` calls it
+   * @throws StreamnormError OVERLOADED when the channel is closing, BAD_VALUE for a row that lacks a value, or that its
+   *   guard keeps out, where that was asked to be an error; nothing has changed then
    */
-  push(push: Push): boolean | Promise<boolean> {
+  push(push: Push, from: string = push.producer ?? 'server'): boolean | Promise<boolean> {
     if (this.#draining) {
       throw new StreamnormError('OVERLOADED', 'the server is closing: send this again to its successor');
     }
@@ -155,7 +165,7 @@ export class Channel {
       }
     }
     // before anything is noted: it may refuse
-    const out = this.#normalized(push);
+    const out = this.#normalized(push, from);
     if (producer !== undefined && seq !== undefined) this.#note(producer, seq);
     this.counters.rows += push.rows;
     this.#changed = true;
@@ -272,9 +282,13 @@ export class Channel {
     this.#emit(this.#statistics.flush());
   }
 
-  #normalized({ data, rows, times, keys }: Push): NormalizedRows | undefined {
+  #normalized(push: Push, from: string): NormalizedRows | undefined {
+    const { data, rows, times, keys } = push;
+    const elapsedMs = performance.now();
+    const keptOut = this.guard?.judge(from, push, this.#statistics.report(), elapsedMs);
     try {
-      return this.#statistics.push(data, rows, times, { elapsedMs: performance.now(), nowMs: Date.now() }, keys);
+      const arrival = { elapsedMs, nowMs: Date.now(), ...(keptOut && { keptOut }) };
+      return this.#statistics.push(data, rows, times, arrival, keys);
     } catch (cause) {
       if (!(cause instanceof MissingValue)) throw cause;
       throw new StreamnormError('BAD_VALUE', cause.message, { cause, row: cause.row });

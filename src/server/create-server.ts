@@ -95,7 +95,18 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     const loaded = await store?.load({ channel: name, features, method, key: keys?.field });
     if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
     const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
-    const opened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow);
+    const opened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow, undefined, (guarded) => {
+      const { producer, rows, action } = guarded;
+      const what = { flag: 'kept out of the statistics', drop: 'left out', refuse: 'refused' }[action];
+      // a name that a client gave itself stays in the fields
+      log.write(
+        'producer.guarded',
+        `rows of a producer of ${name} are far from all others, and were ${what}: ${rows}`,
+        {
+          ...{ channel: name, producer, rows },
+        },
+      );
+    });
     if (loaded?.keys !== undefined) await restoreKeys(opened, loaded.keys, loaded.checkpoint.options);
     return opened;
   };
@@ -331,9 +342,9 @@ async function restoreKeys(channel: Channel, keys: AsyncIterable<KeyedEntry>, op
 }
 
 /** A state that does not fit is told with the name of its channel. */
-function newChannel(...[name, config, limits, saved, saveNow]: ConstructorParameters<typeof Channel>): Channel {
+function newChannel(...[name, config, ...rest]: ConstructorParameters<typeof Channel>): Channel {
   try {
-    return new Channel(name, config, limits, saved, saveNow);
+    return new Channel(name, config, ...rest);
   } catch (cause) {
     throw unusable(name, cause);
   }

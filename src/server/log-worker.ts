@@ -30,6 +30,7 @@ export function aboutOf(name: string, config: ChannelConfig): object {
   };
   if (keys?.idleMs !== undefined) refuse('keyIdle', 'is not possible with nats: use maxKeys');
   if (config.source !== undefined) refuse('source', 'every edge would read it: feed the channel by one producer');
+  if (config.producerGuard !== undefined) refuse('producerGuard', 'is not possible with nats: use range');
   const { within, gap, lateness } = config.options;
   // the clocks of many windows are not part of the state of a key
   if (keys !== undefined && lateness === undefined && (within ?? gap) !== undefined) {

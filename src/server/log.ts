@@ -22,6 +22,10 @@ export const LOG_EVENTS = {
   'auth.unencrypted': ['warn', 'tokens go over the network unencrypted'],
   'auth.pattern': ['warn', 'a token names channels that do not exist; `pattern`'],
   'message.refused': ['warn', 'a message had a fault; `channel`, `code`, `row`'],
+  'producer.guarded': [
+    'warn',
+    'rows of a producer were kept out as far from all others, told once a minute for each; `channel`, `producer`, `rows`',
+  ],
   'subscriber.evicted': ['warn', 'a subscriber was cut off for being too slow; `channel`, `from`, `to`'],
   'checkpoint.damaged': ['warn', 'a checkpoint was put aside for the one before it; `channel`'],
   'checkpoint.failed': ['error', 'a checkpoint could not be written, and the server goes on without; `channel`'],

@@ -21,6 +21,11 @@ export const METRICS = {
   duplicate_pushes_total: ['counter', 'Pushes that had been applied before', ['channel']],
   errors_total: ['counter', 'Messages refused, by code', ['channel', 'code']],
   flagged_rows_total: ['counter', 'Rows normalised with a flag', ['channel', 'flag']],
+  guarded_rows_total: [
+    'counter',
+    "Rows that a channel's producerGuard kept out; '' for producers beyond maxGuardedProducers",
+    ['channel', 'producer'],
+  ],
   keys: ['gauge', 'Keys that have statistics', ['channel']],
   evicted_keys_total: ['counter', 'Keys that lost their statistics, by reason', ['channel', 'reason']],
   seq: ['gauge', 'Number of the last row that went out', ['channel']],

@@ -124,6 +124,9 @@ function collect(figures: ServerFigures): Map<MetricName, Sample[]> {
     add('duplicate_pushes_total', counters.duplicates, of);
     for (const [code, n] of counters.errors) add('errors_total', n, { ...of, code });
     for (const [flag, n] of counters.flags) add('flagged_rows_total', n, { ...of, flag });
+    for (const [producer, n] of Object.entries(channel.guard?.rows ?? {})) {
+      add('guarded_rows_total', n, { ...of, producer });
+    }
     const { keyed } = channel;
     if (keyed !== undefined) {
       add('keys', keyed.size, of);

@@ -27,6 +27,8 @@ export class Producer {
   readonly #form: PushForm;
   readonly #log: Log;
   readonly #rate: ProducerRate;
+  readonly #holder: string | undefined;
+  readonly #connection: string;
   readonly #errors: PerMinute;
   /** Rows that it has pushed, and messages that were refused. */
   rows: number;
@@ -39,7 +41,11 @@ export class Producer {
   #rowsUnderWay: number;
   #failed: boolean;
 
-  /** @param key of rows that bring none */
+  /**
+   * @param key of rows that bring none
+   * @param holder whose token it has
+   * @param connection its number, which names it where nothing else does
+   */
   constructor(
     socket: WebSocket,
     channel: Channel,
@@ -47,9 +53,13 @@ export class Producer {
     rate: ProducerRate,
     log: Log,
     key: string | undefined,
+    holder: string | undefined,
+    connection: number,
   ) {
     this.#socket = socket;
     this.#rate = rate;
+    this.#holder = holder;
+    this.#connection = `connection:${connection}`;
     this.#channel = channel;
     this.#log = log;
     const { features, time, keys } = channel.config;
@@ -79,7 +89,7 @@ export class Producer {
       }
       const push = isBinary ? readBinaryPush(bytes, this.#form, now) : readJsonPush(bytes.toString(), this.#form, now);
       this.#rate.takeRows(push.rows);
-      const done = channel.push(push);
+      const done = channel.push(push, this.#nameOf(push));
       this.rows += push.rows;
       if (typeof done !== 'boolean') this.#later(push, done);
       else if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
@@ -87,6 +97,12 @@ export class Producer {
       if (!(error instanceof StreamnormError)) throw error;
       this.#refuse(error);
     }
+  }
+
+  /** Its token, which it cannot choose, then the name that it gives itself: many may have one token. */
+  #nameOf({ producer }: Push): string {
+    if (this.#holder === undefined) return producer ?? this.#connection;
+    return producer === undefined ? this.#holder : `${this.#holder}/${producer}`;
   }
 
   /** Answers when the log has it. */

@@ -171,6 +171,7 @@ function details(channel: Channel, source: SourceFigures | undefined, maxListed:
       evictedKeys: channel.keyed.evictions,
     }),
     counters: channel.counters,
+    ...(channel.guard && { guardedRows: channel.guard.rows }),
     producers: channel.producerCount,
     subscribers: channel.subscriberCount,
     ...(source !== undefined && { source }),

@@ -69,7 +69,7 @@ function lastRow({ history }: Channel, seq: number): { t: number; z: (number | n
 
 /** What the world may know of a channel's configuration. */
 export function describeConfig({ config }: Channel): object {
-  const { features, method, options, time, keys, history } = config;
+  const { features, method, options, time, keys, history, producerGuard } = config;
   return {
     features,
     method,
@@ -79,5 +79,6 @@ export function describeConfig({ config }: Channel): object {
     ...(keys?.maxKeys !== undefined && { maxKeys: keys.maxKeys }),
     ...(keys?.idleMs !== undefined && { keyIdleMs: keys.idleMs }),
     history,
+    ...(producerGuard && { producerGuard }),
   };
 }

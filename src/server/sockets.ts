@@ -64,6 +64,7 @@ export class Sockets {
   readonly #all: Set<WebSocket>;
   readonly #admitted: Admitted;
   readonly #producerRates: ProducerRates;
+  #producersSoFar: number;
   readonly #snapshots: Snapshots;
   readonly #clock: AliveClock;
   /** Connections refused, by HTTP status or, of browsers, close code. */
@@ -98,6 +99,7 @@ export class Sockets {
       this.#fail(socket, 4401, new StreamnormError('AUTH', reason));
     });
     this.#producerRates = new ProducerRates(limits);
+    this.#producersSoFar = 0;
     this.#snapshots = new Snapshots();
     this.#clock = new AliveClock(Math.max(5, Math.min(100, limits.conflateAfterMs / 10)));
     this.refused = new Map();
@@ -271,7 +273,8 @@ export class Sockets {
       return;
     }
     const { limits, log } = this.#options;
-    const producer = new Producer(socket, channel, limits, this.#producerRates.of(holder), log, key);
+    const rate = this.#producerRates.of(holder);
+    const producer = new Producer(socket, channel, limits, rate, log, key, holder, ++this.#producersSoFar);
     this.#producers.set(socket, { channel, producer, key });
     channel.producerCount++;
     socket.once('close', () => {

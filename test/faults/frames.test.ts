@@ -347,14 +347,15 @@ describe('Frames and numbers', () => {
     const channels = {
       d: { ...ewma, quarantine: 'flag' as const, range: [-1_000, 1_000] as [number, number] },
       sane: ewma,
+      guarded: { ...ewma, producerGuard: { minSamples: 10 } },
       clipped: { ...ewma, clip: 5 },
     };
     let flagged = 0;
     await besideBystander(run, { channels }, async ({ server }) => {
       const { client: reader } = await subscribe(server, 'd', '?include=z,flags');
       const { client: clipped } = await subscribe(server, 'clipped', '?include=z,flags');
-      const to = await Promise.all(['d', 'clipped', 'sane'].map((channel) => produce(server, channel)));
-      const mad = await Promise.all(['d', 'clipped'].map((channel) => produce(server, channel)));
+      const to = await Promise.all(['d', 'guarded', 'clipped', 'sane'].map((channel) => produce(server, channel)));
+      const mad = await Promise.all(['d', 'guarded', 'clipped'].map((channel) => produce(server, channel)));
       for (let n = 0; n < 10; n++) {
         for (const client of to) await push(client, rowsOf(20, 2, 20 * n), 'sane');
         const rows = rowsOf(2, 2, 20 * n).map((row) => row.map((x) => x * 1e6));
@@ -366,6 +367,11 @@ describe('Frames and numbers', () => {
       expect([flagged, counters.flags.range]).toEqual([20, 20]);
       // the statistics are those of a channel where it never was
       expect((await about(server, 'd')).state).toEqual((await about(server, 'sane')).state);
+      // the same without bounds that somebody had to think of
+      expect(await about(server, 'guarded')).toMatchObject({
+        state: (await about(server, 'sane')).state,
+        guardedRows: { mad: 20 },
+      });
       // without a range it moves them, but nothing beyond the clip goes out, and that is flagged
       const blocks = await clipped.rows(1, 220);
       const z = blocks.flatMap((block) => block.z);

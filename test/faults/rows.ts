@@ -131,7 +131,7 @@ export const SECTIONS = {
     'push-duplicate': { fault: 'a push that came before', expected: '`accepted`, not applied' },
     'producer-mad': {
       fault: 'a producer goes mad (× 1e6)',
-      expected: 'its rows are flagged and kept out by `range`, or cut to `clip`',
+      expected: 'its rows are flagged and kept out by `producerGuard` or `range`, or cut to `clip`',
     },
   }),
   Handshake: rows({

@@ -11,6 +11,7 @@ import {
 } from '../../core/methods.ts';
 import { DURATION_RULE } from './duration-value.ts';
 import { type KeysConfig, keyErrors, keyFields, keysConfig } from './keys.ts';
+import { type ProducerGuardConfig, producerGuardConfig, producerGuardSchema } from './producer-guard.ts';
 import { type SourceConfig, sourceConfig, sourceErrors, sourceSchema } from './source.ts';
 
 export interface ChannelConfig {
@@ -24,6 +25,8 @@ export interface ChannelConfig {
   readonly keys: KeysConfig | undefined;
   /** Rows kept for `since`. */
   readonly history: number;
+  /** Against producers that go mad; undefined: everybody is believed. */
+  readonly producerGuard: ProducerGuardConfig | undefined;
   /** Upstream feed. */
   readonly source: SourceConfig | undefined;
 }
@@ -72,6 +75,7 @@ export const channelSchema = z.strictObject({
   time: z.string().min(1).optional().describe('field of a record with its time: ms since 1970 or an ISO 8601 date'),
   ...keyFields,
   history: z.number().int().min(0).max(1_000_000).default(10_000).describe('rows kept for since'),
+  producerGuard: producerGuardSchema.optional().describe('keeps out the rows of a producer that has gone mad'),
   source: sourceSchema.optional().describe('upstream WebSocket feed'),
   // both readings would be silently wrong for half of the people who write it
   momentum: z.unknown().optional(),
@@ -81,10 +85,14 @@ type GivenChannel = z.output<typeof channelSchema>;
 
 /** A channel of the configuration, read. */
 export function channelConfig(given: GivenChannel): ChannelConfig {
-  const { features, method, time, key, maxKeys, keyIdle, history, source, ...rest } = given;
+  const { features, method, time, key, maxKeys, keyIdle, history, producerGuard, source, ...rest } = given;
   const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const keys = keysConfig({ key, maxKeys, keyIdle });
-  return { features, method, options, time, keys, history, source: source && sourceConfig(source) };
+  return {
+    ...{ features, method, options, time, keys, history },
+    producerGuard: producerGuard && producerGuardConfig(producerGuard),
+    source: source && sourceConfig(source),
+  };
 }
 
 /**

@@ -42,6 +42,7 @@ export function* keyErrors(fields: ReadonlyMap<string, unknown>): Generator<[str
     if (fields.get(name) !== undefined && key === undefined) yield [[name], 'needs key, the field that holds the key'];
   }
   if (key === undefined) return;
+  if (fields.get('producerGuard') !== undefined) yield [['producerGuard'], 'is not possible with key'];
   const features = fields.get('features');
   if (Array.isArray(features) && features.includes(key)) yield [['key'], `'${key}' is a feature`];
   if (fields.get('missing') === 'error') {

@@ -34,6 +34,8 @@ export const DEFAULT_LIMITS = {
   headersMs: 5_000,
   /** Producers of a channel whose last `seq` is remembered; the longest silent is forgotten first. */
   maxProducers: 10_000,
+  /** Producers of a channel whose rows that its `producerGuard` kept out are counted by name. */
+  maxGuardedProducers: 100,
   /** Keys of a channel that have statistics, unless it has a `maxKeys`; the one unused for longest is evicted. */
   maxKeys: 100_000,
   /** Changes of means that a channel remembers, for who comes later; the oldest is forgotten first. */
@@ -86,6 +88,7 @@ export const limitsSchema = z.strictObject({
   maxSubprotocols: count,
   headersMs: ms,
   maxProducers: count,
+  maxGuardedProducers: count,
   maxKeys: keyCount,
   maxDrifts: count,
   conflateAboveBytes: bytes,

@@ -162,7 +162,7 @@ export class ChannelSource {
         missed: undefined,
       });
     }
-    channel.push(push);
+    channel.push(push, 'source');
   }
 
   #hole({ reason, fromMs, toMs, missed }: Hole): void {
