@@ -44,7 +44,7 @@ export function producerCells(of: ProducerConnection): Cell[] {
   ];
 }
 
-/** Writes both tables; an empty one is hidden but for its caption, which says that there is nobody. */
+/** Writes both tables; an empty one is hidden: how many there are stands above the curves. */
 export function showConnections(
   tables: { in: HTMLTableElement; out: HTMLTableElement },
   connections: Connections,
@@ -69,6 +69,5 @@ const ageOf = (ms: number | null): string =>
   ms === null ? NOTHING : ms < 1000 ? `${Math.round(ms)} ms` : formatAge(ms);
 
 const countOf = (shown: number, total: number): string => {
-  if (total === 0) return 'none';
   return shown < total ? `the ${formatCount(shown)} furthest behind of ${formatCount(total)}` : formatCount(total);
 };
