@@ -15,14 +15,14 @@ declare module 'vitest' {
 export interface Bystander {
   readonly aloneP99Ms: number;
   readonly besideP99Ms: number;
-  /** Compared with each other: at full size, on a machine that has little else to do. */
-  readonly judged: boolean;
 }
 
 /** How a row is run, and where it says what it has seen. */
 export interface FaultRun {
   /** True under `npm run faults`: at full size and for the full time; false under `npm test`, where it must be quick. */
   readonly full: boolean;
+  /** True under `npm run faults -- --judge`: latencies too must hold, which they can on a machine that does nothing else. */
+  readonly judged: boolean;
   /** What was measured, in a few words for the table: `gone after 11 s, 0.4 MiB held`. Every test says it, once it knows. */
   seen(text: string): void;
   /** Ends the test as one that cannot run here, and why. */
@@ -40,6 +40,7 @@ export function fault(name: FaultName, prove: (run: FaultRun) => Promise<void>, 
     task.meta.fault = name;
     await prove({
       full: FULL,
+      judged: FULL && process.env.STREAMNORM_JUDGE === '1',
       skip: (reason) => skip(reason),
       seen: (text) => {
         task.meta.seen = text;

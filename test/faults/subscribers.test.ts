@@ -234,7 +234,7 @@ describe('Subscribers', () => {
       await phase('beside');
     });
     // the server and 10,000 readers share the cores: a client waits for one on its way there and back
-    expect(ingestP99Ms).toBeLessThan(50 + 2 * latenessP99Ms);
+    if (run.judged) expect(ingestP99Ms).toBeLessThan(50 + 2 * latenessP99Ms);
     run.seen(
       `\`accepted\` within ${ingestP99Ms.toFixed(0)} ms (99 %), ${latenessP99Ms.toFixed(0)} ms being how late the client's own timers were; ${figures}`,
     );
