@@ -6,7 +6,7 @@ import { CsvRow, SCAN } from './csv-row.ts';
 import { readPlainRow } from './plain-row.ts';
 import { readNumber } from './read-number.ts';
 import { type RowBlock, SLOT } from './row-block.ts';
-import { type LaneOf, LINE_TOO_LONG, MAX_LINE_BYTES, type ReadOptions, type RowReader } from './row-reader.ts';
+import { type KeyOf, LINE_TOO_LONG, MAX_LINE_BYTES, type ReadOptions, type RowReader } from './row-reader.ts';
 
 const NEWLINE = 10;
 const RETURN = 13;
@@ -23,7 +23,7 @@ export class CsvReader implements RowReader {
   features: readonly string[] | undefined;
   readonly #options: ReadOptions;
   readonly #bad: BadLines;
-  readonly #laneOf: LaneOf;
+  readonly #keyOf: KeyOf;
   readonly #row: CsvRow;
   readonly #probe: Float64Array;
   #head: Buffer | undefined;
@@ -39,12 +39,12 @@ export class CsvReader implements RowReader {
   /** Where `#find` stopped. */
   #at: number;
 
-  constructor(options: ReadOptions, bad: BadLines, laneOf: LaneOf) {
+  constructor(options: ReadOptions, bad: BadLines, keyOf: KeyOf) {
     this.missing = '';
     this.features = undefined;
     this.#options = options;
     this.#bad = bad;
-    this.#laneOf = laneOf;
+    this.#keyOf = keyOf;
     this.#row = new CsvRow();
     this.#probe = new Float64Array(1);
     this.#head = undefined;
@@ -119,11 +119,11 @@ export class CsvReader implements RowReader {
         return `${this.#header[this.#timeColumn]} is ${this.#shown(bytes, this.#timeColumn)}, not ${TIME_RULE}`;
       }
     }
-    const lane = this.#laneOf(this.#keyColumn < 0 ? '' : this.#row.text(bytes, this.#keyColumn));
-    if (lane < 0) return `there are no statistics for the key ${this.#shown(bytes, this.#keyColumn)}`;
+    const key = this.#keyOf(this.#keyColumn < 0 ? '' : this.#row.text(bytes, this.#keyColumn));
+    if (key === undefined) return `there are no statistics for the key ${this.#shown(bytes, this.#keyColumn)}`;
     block.times[rows] = time;
     block.line[rows] = this.#line;
-    block.lane[rows] = lane;
+    block.keys[rows] = key;
     block.rowStart[rows] = this.#at;
     block.rowEnd[rows] = this.#row.next;
     block.rows = rows + 1;

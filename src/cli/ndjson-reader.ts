@@ -3,7 +3,7 @@ import { StreamnormError } from '../errors.ts';
 import { type BadLines, quoted } from './bad-lines.ts';
 import { listSlots, recordSlots, scalarSlot } from './json-slots.ts';
 import { type RowBlock, SLOT } from './row-block.ts';
-import { type LaneOf, LINE_TOO_LONG, MAX_LINE_BYTES, type ReadOptions, type RowReader } from './row-reader.ts';
+import { type KeyOf, LINE_TOO_LONG, MAX_LINE_BYTES, type ReadOptions, type RowReader } from './row-reader.ts';
 
 const NEWLINE = 10;
 const SPACE = 32;
@@ -22,7 +22,7 @@ export class NdjsonReader implements RowReader {
   features: readonly string[] | undefined;
   readonly #options: ReadOptions;
   readonly #bad: BadLines;
-  readonly #laneOf: LaneOf;
+  readonly #keyOf: KeyOf;
   #shape: Shape | undefined;
   #indexOf: ReadonlyMap<string, number>;
   #line: number;
@@ -32,12 +32,12 @@ export class NdjsonReader implements RowReader {
   #end: number;
   #next: number;
 
-  constructor(options: ReadOptions, bad: BadLines, laneOf: LaneOf) {
+  constructor(options: ReadOptions, bad: BadLines, keyOf: KeyOf) {
     this.missing = 'null';
     this.features = undefined;
     this.#options = options;
     this.#bad = bad;
-    this.#laneOf = laneOf;
+    this.#keyOf = keyOf;
     const recordsOnly = options.features !== undefined || options.key !== undefined || options.time !== undefined;
     this.#shape = recordsOnly ? 'record' : undefined;
     this.#indexOf = new Map();
@@ -121,15 +121,15 @@ export class NdjsonReader implements RowReader {
         this.#bad.add(this.#line, complaint, this.#lineIn(bytes));
         continue;
       }
-      const lane = this.#laneOf(key);
-      if (lane < 0) {
+      const known = this.#keyOf(key);
+      if (known === undefined) {
         this.#bad.add(this.#line, `there are no statistics for the key ${quoted(key)}`, this.#lineIn(bytes));
         continue;
       }
       if (slots < width) block.slots[(first + slots) * SLOT] = -1;
       block.times[index] = time;
       block.line[index] = this.#line;
-      block.lane[index] = lane;
+      block.keys[index] = known;
       block.rowStart[index] = this.#start;
       block.rowEnd[index] = this.#next;
       block.rows = index + 1;

@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander';
+import { requireMaxKeys } from '../core/key-table.ts';
+import { DEFAULT_MAX_KEYS } from '../core/keyed-normalizer.ts';
 import { createNormalizer, type Method, type MethodOptions } from '../core/methods.ts';
 import { requireJudge } from '../core/row-judge.ts';
 import { BadLines } from './bad-lines.ts';
@@ -25,6 +27,7 @@ interface PipeFlags {
   method: Method;
   key?: string;
   time?: string;
+  maxKeys?: number;
   maxPending: number;
   state?: string;
   stats?: string;
@@ -68,6 +71,11 @@ export function addPipeCommand(program: Command, host: Host): void {
   addMethodFlags(command);
   command
     .option('--key <column>', 'separate statistics for each value of this column')
+    .option(
+      '--max-keys <count>',
+      `keys that have statistics at a time; the one unused for longest is evicted: it begins anew when it comes again, or goes on with --state, which keeps what evicted keys knew in memory, about 1 KB a key (default: ${DEFAULT_MAX_KEYS})`,
+      countOf,
+    )
     .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: when it arrived)')
     .option('--max-pending <rows>', 'most rows that may wait for one before them', countOf, 1_000_000)
     .option('--state <file>', 'state to begin with, where the file exists, and to write at the end')
@@ -89,6 +97,8 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   if (flags.events !== undefined && normalizer.drift === undefined) {
     throw new UsageError('--events belongs to --drift: nothing else makes events');
   }
+  if (flags.maxKeys !== undefined && !keyed) throw new UsageError('--max-keys belongs to --key');
+  const maxKeys = asUsage(() => requireMaxKeys('--key', flags.maxKeys ?? DEFAULT_MAX_KEYS));
   requirePending(flags.maxPending, method, normalizer);
   if (method === 'frozen' && flags.state !== undefined && normalizer.mean !== undefined) {
     throw new UsageError('--method frozen takes --state or --mean, not both');
@@ -109,7 +119,12 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   const output = new Output(host.stdout);
   const events = normalizer.drift === undefined ? undefined : new DriftEvents(flags.events, keyed, host, notices);
   const tellDrift = events?.tell.bind(events);
-  const options = { ...flags, normalizer, saved: saved ?? new Map(), tellDrift };
+  const keepsEvicted = flags.state !== undefined;
+  const tellEviction = () =>
+    notices.line(
+      `there are more keys than --max-keys ${maxKeys}: ${keepsEvicted ? 'statistics of those that are evicted wait for them' : 'those that are evicted lose their statistics; --state keeps them'}`,
+    );
+  const options = { ...flags, normalizer, saved: saved ?? new Map(), maxKeys, keepsEvicted, tellDrift, tellEviction };
   const input = new StdinChunks(host.stdin);
   let signal: StopSignal | undefined;
   const stopListening = host.onSignal((received) => {
@@ -127,8 +142,8 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
     notices.clear();
     events?.close();
   }
-  if (stateFile !== undefined && result.lanes.length > 0)
-    await writeJsonFile(stateFile, savedForm(result.lanes, keyed));
+  if (stateFile !== undefined && result.states.length > 0)
+    await writeJsonFile(stateFile, savedForm(result.states, keyed));
   if (flags.stats !== undefined) await writeJsonFile(flags.stats, statistics(result, bad, keptOut, method, keyed));
   summarise(result, bad, keptOut, notices);
   if (signal !== undefined) throw new StoppedBySignal(signal);
@@ -161,11 +176,12 @@ function checkOptions(
 }
 
 function statistics(result: PipeResult, bad: BadLines, keptOut: KeptOut, method: Method, keyed: boolean): unknown {
-  const { rows, excluded, closedEarly, features = [], lanes } = result;
+  const { rows, excluded, closedEarly, evictions, features = [], reports } = result;
   const out = { keptOut: keptOut.count, reasons: keptOut.reasons };
   const counts = { method, rows, badLines: bad.count, ...out, excludedValues: excluded, closedEarly, features };
-  if (keyed) return { ...counts, keys: lanes.map(({ key, report }) => [key, report]) };
-  return { ...counts, statistics: lanes[0]?.report ?? null };
+  if (keyed) return { ...counts, evictions, keys: reports() };
+  const [first] = reports();
+  return { ...counts, statistics: first?.[1] ?? null };
 }
 
 function summarise(result: PipeResult, bad: BadLines, keptOut: KeptOut, notices: Notices): void {
@@ -175,6 +191,7 @@ function summarise(result: PipeResult, bad: BadLines, keptOut: KeptOut, notices:
     result.excluded > 0 && `${counted(result.excluded, 'value')} infinite or too large, left out of the statistics`,
     result.closedEarly > 0 &&
       `${counted(result.closedEarly, 'batch', 'batches')} closed early because of --max-pending`,
+    result.evictions > 0 && `${counted(result.evictions, 'key')} evicted because of --max-keys`,
   ].filter((text) => text !== false);
   if (said.length > 0 || notices.onTerminal) notices.line([counted(result.rows, 'row'), ...said].join('; '));
 }

@@ -1,3 +1,4 @@
+import { DEFAULT_MAX_KEYS } from '../core/keyed-normalizer.ts';
 import type { Method, MethodOptions } from '../core/methods.ts';
 import type { RowDrift, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
@@ -6,10 +7,10 @@ import type { BadLines } from './bad-lines.ts';
 import type { Clock } from './clock.ts';
 import { CsvReader } from './csv-reader.ts';
 import type { KeptOut } from './kept-out.ts';
-import { Lanes } from './lanes.ts';
 import { NdjsonReader } from './ndjson-reader.ts';
 import type { Notices } from './notices.ts';
 import type { Output } from './output.ts';
+import { PipeNormalizer } from './pipe-normalizer.ts';
 import type { Rejects } from './rejects.ts';
 import { RowBlock } from './row-block.ts';
 import { RowQueue } from './row-queue.ts';
@@ -21,6 +22,12 @@ export interface PipeOptions extends ReadOptions {
   readonly format: 'csv' | 'ndjson';
   readonly method: Method;
   readonly normalizer: MethodOptions;
+  /** Keys that have statistics at a time, where there is a `key`; 100,000. */
+  readonly maxKeys?: number | undefined;
+  /** Whether the statistics of evicted keys are kept; they are not. */
+  readonly keepsEvicted?: boolean;
+  /** Is told of the first key that is evicted. */
+  readonly tellEviction?: (() => void) | undefined;
   /** Most rows that wait for a row before them. */
   readonly maxPending: number;
   /** Saved states: by key, or one under ''. */
@@ -36,7 +43,11 @@ export interface PipeResult {
   /** Windows closed early because of `maxPending`. */
   readonly closedEarly: number;
   readonly features: readonly string[] | undefined;
-  readonly lanes: readonly { key: string; report: StatisticsReport; state: StatisticState }[];
+  /** How often a key was evicted because of `maxKeys`. */
+  readonly evictions: number;
+  /** By key, or one under ''; none before the first row. */
+  readonly states: readonly [key: string, state: StatisticState][];
+  readonly reports: () => [key: string, report: StatisticsReport][];
 }
 
 export interface PipeParts {
@@ -113,7 +124,7 @@ class PipeRun {
   rows: number;
   readonly #reader: RowReader;
   readonly #queue: RowQueue;
-  readonly #lanes: Lanes;
+  readonly #normalizer: PipeNormalizer;
   readonly #rejects: Rejects | undefined;
   readonly #clock: Clock;
   readonly #maxPending: number;
@@ -129,14 +140,23 @@ class PipeRun {
     const { format, method, normalizer, saved } = options;
     const Reader = format === 'csv' ? CsvReader : NdjsonReader;
     this.rows = 0;
-    this.#reader = new Reader(options, bad, (key) => this.#lanes.indexOf(key));
+    this.#reader = new Reader(options, bad, (key) => this.#normalizer.keyOf(key));
     this.#queue = new RowQueue(this.#reader.missing);
     const { tellDrift } = options;
     const named =
       tellDrift &&
       ((drift: RowDrift, time: number, key: string) =>
         tellDrift(drift, time, key, this.#reader.features?.[drift.feature] ?? String(drift.feature)));
-    this.#lanes = new Lanes({ method, options: normalizer, saved, tellDrift: named }, this.#queue, keptOut);
+    const settings = {
+      ...options,
+      method,
+      options: normalizer,
+      saved,
+      tellDrift: named,
+      maxKeys: options.key === undefined ? undefined : (options.maxKeys ?? DEFAULT_MAX_KEYS),
+      keepsEvicted: options.keepsEvicted === true,
+    };
+    this.#normalizer = new PipeNormalizer(settings, this.#queue, keptOut);
     this.#rejects = rejects;
     this.#clock = clock;
     this.#maxPending = options.maxPending;
@@ -150,7 +170,7 @@ class PipeRun {
   }
 
   get dueMs(): number {
-    return this.#lanes.dueMs;
+    return this.#normalizer.dueMs;
   }
 
   take(chunk: Buffer): void {
@@ -166,11 +186,11 @@ class PipeRun {
 
   /** Closes all open windows. */
   close(): void {
-    for (const lane of this.#lanes.list) this.#lanes.flush(lane);
+    this.#normalizer.flush();
   }
 
   closeDue(): void {
-    this.#lanes.closeDue(this.#clock.elapsed());
+    this.#normalizer.closeDue(this.#clock.elapsed());
   }
 
   *output(): Generator<Buffer> {
@@ -188,11 +208,9 @@ class PipeRun {
       excluded: this.#excluded,
       closedEarly: this.#closedEarly,
       features: this.#reader.features,
-      lanes: this.#lanes.list.map(({ key, normalizer }) => ({
-        key,
-        report: normalizer.report(),
-        state: normalizer.state(),
-      })),
+      evictions: this.#normalizer.evictions,
+      states: Array.from(this.#normalizer.states()),
+      reports: () => Array.from(this.#normalizer.reports()),
     };
   }
 
@@ -218,7 +236,7 @@ class PipeRun {
       this.#from = reader.readHead(this.#bytes, this.#from, this.#to, last);
       const { features } = reader;
       if (features === undefined) return;
-      this.#lanes.open(features);
+      this.#normalizer.open(features);
       this.#block = new RowBlock(this.#bytes, features.length, this.rows, this.#capacity);
       this.#queue.add(this.#block);
     }
@@ -232,13 +250,13 @@ class PipeRun {
   }
 
   #normalize(block: RowBlock, first: number): void {
-    const { values, features, lane, times, firstRow } = block;
+    const { values, features, keys, times, firstRow } = block;
     for (let i = first, from = first * features; i < block.rows; i++, from += features) {
       for (let j = from; j < from + features; j++) {
         if (Math.abs(values[j]) > MAX_MAGNITUDE) this.#excluded += 1;
       }
       const row = firstRow + i;
-      this.#lanes.gather(lane[i], row, values, from, times[i]);
+      this.#normalizer.gather(keys[i], row, values, from, times[i]);
       this.rows = row + 1;
       if (this.rows - this.#queue.open > this.#maxPending) this.#closeOldest();
     }
@@ -246,14 +264,14 @@ class PipeRun {
   }
 
   #push(): void {
-    this.#lanes.push(this.#clock.elapsed(), this.#clock.now());
+    this.#normalizer.push(this.#clock.elapsed(), this.#clock.now());
   }
 
   /** How many rows really wait is known only after the push. */
   #closeOldest(): void {
     this.#push();
     while (this.#queue.waiting(this.rows) > this.#maxPending) {
-      this.#lanes.flush(this.#lanes.list[this.#queue.oldestLane]);
+      this.#normalizer.flushKey(this.#queue.oldestKey);
       this.#closedEarly += 1;
     }
   }

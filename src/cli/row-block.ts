@@ -22,8 +22,8 @@ export class RowBlock {
   /** Row-major; the input first, the output once a row is done. */
   values: Float64Array;
   times: Float64Array;
-  /** Index of the normalizer that a row belongs to. */
-  lane: Int32Array;
+  /** Key of each row; without keys all are ''. */
+  readonly keys: string[];
   /** One of `DONE` for each row. */
   done: Uint8Array;
   /** Number of the line of a row in the input, for messages. */
@@ -40,7 +40,7 @@ export class RowBlock {
     this.slots = new Int32Array(capacity * features * SLOT);
     this.values = new Float64Array(capacity * features);
     this.times = new Float64Array(capacity);
-    this.lane = new Int32Array(capacity);
+    this.keys = [];
     this.done = new Uint8Array(capacity);
     this.line = new Float64Array(capacity);
   }
@@ -53,7 +53,6 @@ export class RowBlock {
     this.slots = grown(this.slots);
     this.values = grown(this.values);
     this.times = grown(this.times);
-    this.lane = grown(this.lane);
     this.done = grown(this.done);
     this.line = grown(this.line);
   }

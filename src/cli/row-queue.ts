@@ -47,10 +47,10 @@ export class RowQueue {
     return end - this.#open;
   }
 
-  /** Index of the normalizer that the oldest waiting row belongs to. */
-  get oldestLane(): number {
+  /** Key of the oldest waiting row. */
+  get oldestKey(): string {
     const block = this.#blockOf(this.#open);
-    return block.lane[this.#open - block.firstRow];
+    return block.keys[this.#open - block.firstRow];
   }
 
   /** A row is normalised. */

@@ -27,8 +27,8 @@ export interface RowReader {
   read(block: RowBlock, from: number, to: number, last: boolean, arrivedMs: number): number;
 }
 
-/** Index of the normalizer for the rows of a key. */
-export type LaneOf = (key: string) => number;
+/** The key of a row by its bytes, one a character; undefined when there are no statistics for it. */
+export type KeyOf = (bytes: string) => string | undefined;
 
 /** No line may be longer, in bytes: what does not end must not fill the memory. */
 export const MAX_LINE_BYTES = 1024 * 1024;

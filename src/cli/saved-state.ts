@@ -40,6 +40,6 @@ export async function readStates(file: string, keyed: boolean): Promise<SavedSta
 }
 
 /** How the states of a run are saved: `state()` as it is, or one for each key. */
-export function savedForm(lanes: readonly { key: string; state: StatisticState }[], keyed: boolean): unknown {
-  return keyed ? { format: KEYED, keys: lanes.map(({ key, state }) => [key, state]) } : lanes[0].state;
+export function savedForm(states: readonly [key: string, state: StatisticState][], keyed: boolean): unknown {
+  return keyed ? { format: KEYED, keys: states } : states[0][1];
 }

@@ -92,7 +92,8 @@ export class KeyedNormalizer {
     this.#onEvict = onEvict;
     this.#restore = restore;
     this.#packed =
-      first instanceof SampleNormalizer && !first.watches
+      // given statistics may come with scales of their own, a key each
+      first instanceof SampleNormalizer && !first.watches && first.standardizer.statistic.frozen !== true
         ? {
             standardizer: first.standardizer,
             slots: new StatisticSlots(() => (create() as SampleNormalizer).standardizer.statistic),

@@ -177,7 +177,7 @@ describe('a line of pipe', () => {
     }
     const parts = { output: new Output(stdout), ...told, clock: new HandClock() };
     const result = await pipe(input(), { ...options, saved: new Map() }, parts);
-    return { bad: told.bad.count, known: hash(result.lanes) };
+    return { bad: told.bad.count, known: hash([result.states, result.reports()]) };
   }
 
   test('that cannot be read', async () => {

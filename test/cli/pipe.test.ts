@@ -82,6 +82,95 @@ describe('--key', () => {
   });
 });
 
+describe('--max-keys', () => {
+  const input = 'k,x\na,1\na,3\nb,7\na,5\nc,9\nb,8\nb,9\n';
+  const flags = ['--key', 'k', '--method', 'cumulative', '--eps', '0', '--max-keys', '2'];
+
+  test('the key unused for longest is evicted and begins anew, counted and said', async () => {
+    const stats = file('evictions.json');
+    const { stdout, stderr } = await csv(input, ...flags, '--stats', stats);
+    // b makes way for c, and then a for b
+    expect(rowsOf(stdout)).toEqual(['a,', 'a,', 'b,', 'a,3', 'c,', 'b,', 'b,']);
+    expect(stderr).toBe(
+      'streamnorm pipe: there are more keys than --max-keys 2: those that are evicted lose their statistics; --state keeps them\n' +
+        'streamnorm pipe: 7 rows; 2 keys evicted because of --max-keys\n',
+    );
+    const said = JSON.parse(readFileSync(stats, 'utf8'));
+    expect(said.evictions).toBe(2);
+    expect(said.keys.map(([key, { rows }]: [string, { rows: number }]) => [key, rows])).toEqual([
+      ['c', 1],
+      ['b', 2],
+    ]);
+  });
+
+  test('with --state an evicted key goes on when it comes again, and is saved with the others', async () => {
+    const [state, stats] = [file('evicted.json'), file('evicted-stats.json')];
+    const { stdout, stderr } = await csv(input, ...flags, '--state', state, '--stats', stats);
+    expect(rowsOf(stdout)[6]).toBe('b,3');
+    expect(stderr).toMatch(/evicted wait for them\n.*7 rows; 2 keys evicted because of --max-keys\n/);
+    const counts = (list: [string, { count?: number[]; rows?: number }][]) =>
+      Object.fromEntries(list.map(([key, { count, rows }]) => [key, rows ?? count?.[0]]));
+    expect(counts(JSON.parse(readFileSync(state, 'utf8')).keys)).toEqual({ a: 3, b: 3, c: 1 });
+    expect(counts(JSON.parse(readFileSync(stats, 'utf8')).keys)).toEqual({ a: 3, b: 3, c: 1 });
+  });
+
+  test.each([
+    ['ewma', []],
+    ['ewma', ['--drift', 'page-hinkley']],
+    ['cumulative', ['--quarantine', 'flag', '--range=-90..90']],
+    ['cumulative', ['--missing', 'error']],
+    ['minmax', []],
+    ['rolling', ['--last', '3']],
+    ['batch', ['--size', '1', '--retain', '0.5']],
+  ])('with --state, %s %j with few keys at a time is as it is with all', async (method, more) => {
+    const row = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'é'), fc.double({ min: -100, max: 100, noNaN: true }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (list, n) => {
+          const text = `k,x\n${list.map((each) => `${each.join(',')}\n`).join('')}`;
+          const [all, few] = [file('all.json'), file('few.json')];
+          for (const each of [all, few]) rmSync(each, { force: true });
+          const common = ['--key', 'k', '--method', method, '--features', 'x', ...more];
+          const whole = await csv(text, ...common, '--state', all);
+          const evicting = await csv(text, ...common, '--state', few, '--max-keys', String(n));
+          expect([whole.code, evicting.code]).toEqual([0, 0]);
+          expect(evicting.stdout).toBe(whole.stdout);
+          const statesOf = (path: string) => new Map(JSON.parse(readFileSync(path, 'utf8')).keys);
+          expect(statesOf(few)).toEqual(statesOf(all));
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  test('an open batch closes when its key is evicted: no row is lost', async () => {
+    const { stdout } = await csv('k,x\na,1\na,3\nb,7\n', '--key', 'k', '--size', '9', '--eps', '0', '--max-keys', '1');
+    expect(rowsOf(stdout)).toEqual(['a,-1', 'a,1', 'b,0']);
+  });
+
+  test('which keys are evicted does not depend on how the input is cut', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => `${'abcdefg'[(i * i) % 7]},${(i * 37) % 11}`);
+    const whole = Buffer.from(['k,x', ...rows].join('\n'));
+    const command = ['pipe', '--format', 'csv', '--key', 'k', '--size', '4', '--max-keys', '2'];
+    const once = await runCli(command, [whole]);
+    expect(once.stderr).toMatch(/keys evicted because of --max-keys/);
+    const bytes = Array.from(whole, (byte) => Buffer.from([byte]));
+    expect(await runCli(command, bytes)).toEqual(once);
+  });
+
+  test.each([
+    [['--max-keys', '3'], '--max-keys belongs to --key'],
+    [['--key', 'k', '--max-keys', '17000000'], 'a whole number from 1 to 16000000, got 17000000'],
+    [['--key', 'k', '--max-keys', '0'], 'whole number >= 1'],
+  ])('%j is refused', async (wrong, message) => {
+    const { code, stderr } = await csv(input, ...wrong);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
+
 describe('--state', () => {
   const data = Array.from({ length: 256 }, (_, i) => `${i % 3},${Math.sin(i) * 100},${i}`);
   const text = (rows: string[]) => `k,x,y\n${rows.join('\n')}\n`;
@@ -302,12 +391,12 @@ describe('--stats', () => {
     });
   });
 
-  test('by key', async () => {
+  test('by key, the one unused for longest first', async () => {
     await csv('k,x\na,1\nb,3\na,5\n', '--key', 'k', '--method', 'cumulative', '--stats', file('stats.json'));
     const { keys } = JSON.parse(readFileSync(file('stats.json'), 'utf8'));
     expect(keys).toMatchObject([
-      ['a', { rows: 2, mean: [3], std: [2] }],
       ['b', { rows: 1, mean: [3], std: [null] }],
+      ['a', { rows: 2, mean: [3], std: [2] }],
     ]);
   });
 });
