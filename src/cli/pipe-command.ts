@@ -73,7 +73,7 @@ export function addPipeCommand(program: Command, host: Host): void {
     .option('--key <column>', 'separate statistics for each value of this column')
     .option(
       '--max-keys <count>',
-      `keys that have statistics at a time; the one unused for longest is evicted: it begins anew when it comes again, or goes on with --state, which keeps what evicted keys knew in memory, about 1 KB a key (default: ${DEFAULT_MAX_KEYS})`,
+      `keys that have statistics at a time; the one unused for longest is evicted: it begins anew when it comes again, or goes on with --state, which keeps what evicted keys knew in memory, about 2 KB a key of 8 features (default: ${DEFAULT_MAX_KEYS})`,
       countOf,
     )
     .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: when it arrived)')
