@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { durationMs } from '../core/duration.ts';
-import { StreamnormError } from '../errors.ts';
 import { type AuthConfig, authConfig, authErrors, authSchema } from './config/auth.ts';
 import { type ChannelConfig, channelConfig, channelErrors, channelSchema } from './config/channel.ts';
 import { durationValue } from './config/duration-value.ts';
@@ -8,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits, limitsSchema } from './config/limits.ts';
 import { type ListenConfig, listenConfig, listenErrors, listenSchema } from './config/listen.ts';
 import { logSchema } from './config/log.ts';
 import { type NatsConfig, natsConfig, natsSchema } from './config/nats.ts';
+import { ConfigFault } from './config-fault.ts';
 import type { LogLevel } from './log.ts';
 
 export interface ServerConfig {
@@ -54,8 +54,7 @@ export function parseConfig(input: unknown): ServerConfig {
     errors.push(`${issue.path.join('.') || 'config'}: ${issue.message}`);
   }
   if (!parsed.success || errors.length > 0) {
-    const count = `${errors.length} error${errors.length === 1 ? '' : 's'}`;
-    throw new StreamnormError('CONFIG', `the config has ${count}:\n${errors.map((line) => `  ${line}`).join('\n')}`);
+    throw new ConfigFault(errors);
   }
   const { listen, auth, state, nats, log, channels } = parsed.data;
   return {

@@ -15,12 +15,13 @@ import { isLoopback } from './config/listen.ts';
 import type { NatsConfig } from './config/nats.ts';
 import { parseConfig, type ServerConfigInput } from './config.ts';
 import { configChanges } from './config-changes.ts';
+import { ConfigFault, withAllFaults } from './config-fault.ts';
 import type { Edge } from './edge.ts';
 import { httpListener } from './http-listener.ts';
 import { Log, type LogSink } from './log.ts';
 import { answer } from './routes.ts';
 import { Sockets } from './sockets.ts';
-import { requireVariables, Sources } from './source/sources.ts';
+import { Sources, unsetVariables } from './source/sources.ts';
 import { version } from './version.ts';
 
 export interface RunningServer {
@@ -71,9 +72,14 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
   // one object for all that hold it, so that a reload reaches them
   const { limits, listen } = config;
   const env = options.env ?? {};
-  requireVariables(config.channels, env);
   const log = new Log(options.log ?? (() => {}), config.log.level, limits.maxLogEntriesPerMinute);
-  let authenticator = await Authenticator.open(config.auth, env, log);
+  const opened = await withAllFaults(
+    requireVariables(config.channels, env),
+    Authenticator.open(config.auth, env, log),
+    httpListener(listen, limits, log),
+  );
+  let authenticator = opened[1];
+  const listener = opened[2];
   for (const { name, pattern } of authenticator.patternsWithout(config.channels.keys())) {
     log.write('auth.pattern', `token ${name}: there is no channel ${pattern}`, { name, pattern });
   }
@@ -83,7 +89,6 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       `tokens reach ${listen.host} unencrypted: set listen.tls, or put a proxy with TLS in front`,
     );
   }
-  const listener = await httpListener(listen, limits, log);
   const edge = config.nats && (await openEdge(config.nats, log));
   // an edge has no state of its own: workers have
   const store = edge === undefined && config.state ? await CheckpointStore.open(config.state.dir) : undefined;
@@ -95,7 +100,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     const loaded = await store?.load({ channel: name, features, method, key: keys?.field });
     if (loaded?.warning !== undefined) log.write('checkpoint.damaged', loaded.warning, { channel: name });
     const saveNow = checkpointer ? (checkpoint: Checkpoint) => checkpointer.saveNow(checkpoint) : null;
-    const opened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow, undefined, (guarded) => {
+    const channelOpened = newChannel(name, channel, limits, loaded?.checkpoint, saveNow, undefined, (guarded) => {
       const { producer, rows, action } = guarded;
       const what = { flag: 'kept out of the statistics', drop: 'left out', refuse: 'refused' }[action];
       // a name that a client gave itself stays in the fields
@@ -107,8 +112,8 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
         },
       );
     });
-    if (loaded?.keys !== undefined) await restoreKeys(opened, loaded.keys, loaded.checkpoint.options);
-    return opened;
+    if (loaded?.keys !== undefined) await restoreKeys(channelOpened, loaded.keys, loaded.checkpoint.options);
+    return channelOpened;
   };
   try {
     for (const [name, channel] of config.channels) channels.set(name, await load(name, channel));
@@ -217,8 +222,10 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
     }
     // all that can fail comes before all that shows
     await sources.prepare(next.channels.values());
-    requireVariables(next.channels, env);
-    const nextAuthenticator = await Authenticator.open(next.auth, env, log, authenticator);
+    const [, nextAuthenticator] = await withAllFaults(
+      requireVariables(next.channels, env),
+      Authenticator.open(next.auth, env, log, authenticator),
+    );
     const added: Channel[] = [];
     for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
 
@@ -322,6 +329,12 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       return closing;
     },
   };
+}
+
+/** @throws ConfigFault for environment variables that sources name and that are not set */
+async function requireVariables(channels: ReadonlyMap<string, ChannelConfig>, env: Environment): Promise<void> {
+  const unset = unsetVariables(channels, env);
+  if (unset.length > 0) throw new ConfigFault(unset);
 }
 
 /** Loaded where it is used: nobody else needs to have the client of the broker. */

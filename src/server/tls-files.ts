@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { StreamnormError } from '../errors.ts';
 import type { TlsConfig } from './config/listen.ts';
+import { withAllFaults } from './config-fault.ts';
 
 /** What the files hold. */
 export interface TlsContent {
@@ -14,14 +15,14 @@ export interface TlsContent {
 /**
  * Reads certificate and key, and checks that they belong together.
  *
- * @throws StreamnormError CONFIG in one line that says which file is wrong
+ * @throws StreamnormError CONFIG in one line that says which file is wrong, or for all that cannot be read
  */
 export async function readTlsFiles({ cert, key, clientCa }: Omit<TlsConfig, 'checkEveryMs'>): Promise<TlsContent> {
-  const [certificate, privateKey, authority] = await Promise.all([
+  const [certificate, privateKey, authority] = await withAllFaults(
     read('cert', cert),
     read('key', key),
-    clientCa === undefined ? undefined : read('clientCa', clientCa),
-  ]);
+    clientCa === undefined ? Promise.resolve(undefined) : read('clientCa', clientCa),
+  );
   const first = check('cert', cert, 'no certificate in PEM', () => new X509Certificate(certificate));
   const secret = check('key', key, 'no private key in PEM without a passphrase', () => createPrivateKey(privateKey));
   if (!first.checkPrivateKey(secret)) {

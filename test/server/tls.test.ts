@@ -130,14 +130,14 @@ describe('at start', () => {
       'a certificate that is no such thing',
       'hello',
       SERVER.key,
-      /^listen\.tls\.cert: \S+ holds no certificate in PEM$/,
+      /^ {2}listen\.tls\.cert: \S+ holds no certificate in PEM$/m,
     ],
-    ['a key that is no such thing', SERVER.cert, 'hello', /^listen\.tls\.key: \S+ holds no private key in PEM/],
+    ['a key that is no such thing', SERVER.cert, 'hello', /^ {2}listen\.tls\.key: \S+ holds no private key in PEM/m],
     [
       'a key of another certificate',
       SERVER.cert,
       other.key,
-      /^listen\.tls\.key: \S+ does not belong to the certificate/,
+      /^ {2}listen\.tls\.key: \S+ does not belong to the certificate/m,
     ],
   ])('%s is refused in one line that names the file', async (_, cert, key, message) => {
     const paths = files({ cert, key });
@@ -152,6 +152,25 @@ describe('at start', () => {
     await expect(createServer({ channels, listen: { port: 0, tls: { cert: '/nowhere.pem', key } } })).rejects.toThrow(
       'listen.tls.cert: /nowhere.pem cannot be read: ENOENT',
     );
+  });
+
+  test('at start everything that the config names and that cannot be used is told at once, with its path', async () => {
+    const source = { url: 'ws://127.0.0.1:1', token: { env: 'NO_TOKEN' } };
+    const config = {
+      listen: { port: 0, tls: { cert: '/nowhere.pem', key: '/nowhere.key' } },
+      auth: { tokens: [{ name: 'feed', token: { env: 'NOT_SET' }, in: ['*'] }] },
+      channels: { c: { features: ['x'], source } },
+    };
+    await expect(createServer(config)).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: [
+        'the config has 4 errors:',
+        '  channels.c.source: the environment variable NO_TOKEN is not set',
+        '  auth.tokens.0.token: the environment variable NOT_SET is not set',
+        '  listen.tls.cert: /nowhere.pem cannot be read: ENOENT',
+        '  listen.tls.key: /nowhere.key cannot be read: ENOENT',
+      ].join('\n'),
+    });
   });
 
   test('a certificate that has expired is told, and serves', async () => {

@@ -1,5 +1,5 @@
-import { StreamnormError } from '../../errors.ts';
 import { type AuthConfig, ROLES } from '../config/auth.ts';
+import { ConfigFault } from '../config-fault.ts';
 import type { Log } from '../log.ts';
 import { watchFiles } from '../watched-files.ts';
 import { type Access, EVERYBODY } from './access.ts';
@@ -142,8 +142,7 @@ async function readKnown(config: AuthConfig, env: Environment, former?: StaticTo
       return undefined;
     }));
   if (errors.length > 0) {
-    const lines = errors.map((line) => `\n  ${line}`).join('');
-    throw new StreamnormError('CONFIG', `the tokens cannot be read:${lines}`);
+    throw new ConfigFault(errors);
   }
   return { tokens, jwt };
 }

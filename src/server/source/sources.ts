@@ -1,4 +1,3 @@
-import { StreamnormError } from '../../errors.ts';
 import type { Environment } from '../auth/read-secret.ts';
 import type { Channel } from '../channel.ts';
 import type { ChannelConfig } from '../config/channel.ts';
@@ -61,18 +60,13 @@ export class Sources {
   }
 }
 
-/** @throws StreamnormError CONFIG for environment variables that sources name and that are not set */
-export function requireVariables(channels: ReadonlyMap<string, ChannelConfig>, env: Environment): void {
-  const lines = Array.from(channels).flatMap(([name, { source }]) =>
+/** Environment variables that sources name and that are not set, one line each. */
+export function unsetVariables(channels: ReadonlyMap<string, ChannelConfig>, env: Environment): string[] {
+  return Array.from(channels).flatMap(([name, { source }]) =>
     source === undefined
       ? []
       : missingVariables(source, env).map(
-          (name_) => `  channels.${name}.source: the environment variable ${name_} is not set`,
+          (name_) => `channels.${name}.source: the environment variable ${name_} is not set`,
         ),
-  );
-  if (lines.length === 0) return;
-  throw new StreamnormError(
-    'CONFIG',
-    `the config has ${lines.length} error${lines.length === 1 ? '' : 's'}:\n${lines.join('\n')}`,
   );
 }
