@@ -3,6 +3,7 @@
  *
  *   npm run faults                     all rows
  *   npm run faults -- NAME …           some, by their names in rows.ts, or by the start of a name
+ *   npm run faults -- --slow           those that are too slow for `npm test`, which has the others at a smaller size
  *   npm run faults -- --json           for machines
  *   npm run faults -- --write          puts what was seen into README
  *   npm run faults -- --judge          latencies too must hold: for a machine that does nothing else
@@ -20,17 +21,20 @@ const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('--'));
 const wanted = args.filter((arg) => !arg.startsWith('--'));
 const unknown = [
-  ...flags.filter((flag) => !['--json', '--write', '--judge'].includes(flag)),
+  ...flags.filter((flag) => !['--slow', '--json', '--write', '--judge'].includes(flag)),
   ...wanted.filter((start) => !FAULTS.some(({ name }) => name.startsWith(start))),
 ];
 if (unknown.length > 0) {
   process.stderr.write(
-    `faults: unknown argument ${unknown.join(' ')}; it takes --json, --write, --judge and names of rows:\n` +
+    `faults: unknown argument ${unknown.join(' ')}; it takes --slow, --json, --write, --judge and names of rows:\n` +
       `${FAULTS.map(({ name }) => `  ${name}\n`).join('')}`,
   );
   process.exit(2);
 }
-const chosen = FAULTS.filter(({ name }) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
+const slowOnly = flags.includes('--slow');
+const isWanted = ({ name, slow }: NamedFault) =>
+  (slowOnly && slow === true) || wanted.some((start) => name.startsWith(start));
+const chosen = FAULTS.filter((row: NamedFault) => (!slowOnly && wanted.length === 0) || isWanted(row));
 
 process.env.STREAMNORM_FAULTS = 'full';
 if (flags.includes('--judge')) process.env.STREAMNORM_JUDGE = '1';

@@ -43,12 +43,16 @@ function placesOf(document: Json, at: string[] = []): string[][] {
   return [at, ...Object.entries(document).flatMap(([key, value]) => placesOf(value, [...at, key]))];
 }
 
+const FIELD = { writable: true, enumerable: true, configurable: true };
+
 /** The document with another value in a place; undefined takes it away. */
 function replaced(document: Json, [key, ...rest]: string[], value: Json | undefined): Json | undefined {
   if (key === undefined) return value;
   const copy = structuredClone(document) as { [name: string]: Json };
-  const inner = replaced(copy[key]!, rest, value);
-  if (inner !== undefined) copy[key] = inner;
+  const inner = replaced(Object.hasOwn(copy, key) ? copy[key]! : null, rest, value);
+  // a plain assignment to `__proto__` would be no field, but another prototype
+  if (inner !== undefined && key === '__proto__') Object.defineProperty(copy, key, { ...FIELD, value: inner });
+  else if (inner !== undefined) copy[key] = inner;
   else if (Array.isArray(copy)) copy.splice(Number(key), 1);
   else delete copy[key];
   return copy;
