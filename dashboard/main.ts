@@ -234,8 +234,13 @@ function pause(on: boolean): void {
   paused = on;
   page.pause.setAttribute('aria-pressed', String(on));
   setText(page.pause, on ? 'Resume' : 'Pause');
-  if (on) view?.hold();
-  else view?.resume();
+  if (on) {
+    view?.hold();
+    // what is held is what is described, at once
+    view?.describe();
+  } else {
+    view?.resume();
+  }
   changed();
 }
 

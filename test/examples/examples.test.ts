@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -92,8 +93,12 @@ test('mock-exchange/: its config feeds a channel through every fault that comes 
   expect((await counts()).bad).toBe(0);
 }, 60_000);
 
-test('each example is named in this file', () => {
-  const tested = readFileSync(fileURLToPath(import.meta.url), 'utf8');
+test('each example is named in a test', () => {
+  const tests = fileURLToPath(new URL('../', import.meta.url));
+  const tested = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => readFileSync(join(tests, name), 'utf8'))
+    .join('\n');
   const names = readdirSync(example('.')).filter((name) => name !== 'python');
   expect(names.filter((name) => !tested.includes(name))).toEqual([]);
 });
