@@ -99,8 +99,8 @@ export class PipeNormalizer {
       // that one does not fit must not come out in the middle of the input
       for (const state of saved.values()) createNormalizer(method, features, options, { state });
       // given statistics are there for some keys only, and rows of others are bad lines
-      const [any] = this.#needsSaved ? saved.values() : [];
-      const without = any === undefined ? undefined : { state: any };
+      const [first] = this.#needsSaved ? saved.values() : [];
+      const without = first === undefined ? undefined : { state: first };
       const byKey = new KeyedNormalizer((numbers = without) => createNormalizer(method, features, options, numbers), {
         maxKeys,
         onEvict: ({ key, saved: numbers }) => {

@@ -1,6 +1,7 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { StreamnormError } from '../errors.ts';
 import { type Broker, brokerOf, requireJetStream } from './broker.ts';
+import { elapsed } from './elapsed.ts';
 import { JetStreamPort } from './jet-stream-port.ts';
 import { Leases } from './leases.ts';
 import { type LogMeta, readMeta } from './log-meta.ts';
@@ -241,17 +242,4 @@ function shuffled<T>(items: readonly T[]): T[] {
     .map((item) => ({ item, at: Math.random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
-}
-
-function elapsed(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-    if (signal.aborted) end();
-  });
 }

@@ -1,4 +1,5 @@
 import { StreamnormError } from '../errors.ts';
+import { elapsed } from './elapsed.ts';
 import type { Entry, Output, Piece, Port, Tail } from './port.ts';
 
 /**
@@ -259,14 +260,5 @@ const LONGEST_PAUSE_MS = 10_000;
 /** Full jitter: clients that failed together do not come back together. */
 function backOff(failures: number, signal: AbortSignal): Promise<void> {
   const ms = Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-    if (signal.aborted) end();
-  });
+  return elapsed(ms, signal);
 }

@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { KeyedEntry } from '../core/keyed-normalizer.ts';
 import type { KeyedSnapshot } from '../core/keyed-snapshot.ts';
+import { writeSyncedBy } from './replace-file.ts';
 
 /*
  * The checkpoint of a channel with keys: lines of JSON, since a million keys are more than one text can hold.
@@ -20,9 +21,7 @@ const PIECE_CHARACTERS = 65_536;
 
 /** Writes a file that is on disk when this resolves; where that fails it leaves none. The keys come bit by bit. */
 export async function writeKeyed(file: string, header: object, keys: KeyedSnapshot<string>): Promise<void> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(file, 'w');
+  await writeSyncedBy(file, async (handle) => {
     const hash = createHash('sha256');
     let text = `${JSON.stringify(header)}\n`;
     for (;;) {
@@ -36,15 +35,7 @@ export async function writeKeyed(file: string, header: object, keys: KeyedSnapsh
       if (entry === undefined) break;
     }
     await handle.writeFile(`${JSON.stringify({ checksum: hash.digest('hex') })}\n`);
-    await handle.sync();
-  } catch (error) {
-    await handle?.close();
-    handle = undefined;
-    await rm(file, { force: true }).catch(() => {});
-    throw error;
-  } finally {
-    await handle?.close();
-  }
+  });
 }
 
 /** True for a file that `writeKeyed` began. */

@@ -29,12 +29,21 @@ export async function replaceFile(file: string, content: string | Uint8Array): P
 }
 
 /** Writes a file that is on disk when this resolves; where that fails it leaves none. */
-export async function writeSynced(file: string, content: string | Uint8Array, mode?: number): Promise<void> {
+export function writeSynced(file: string, content: string | Uint8Array, mode?: number): Promise<void> {
+  return writeSyncedBy(file, (handle) => handle.writeFile(content), mode);
+}
+
+/** `writeSynced` in pieces, which `write` makes. */
+export async function writeSyncedBy(
+  file: string,
+  write: (handle: FileHandle) => Promise<void>,
+  mode?: number,
+): Promise<void> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, 'w', mode);
     if (mode !== undefined) await handle.chmod(mode);
-    await handle.writeFile(content);
+    await write(handle);
     await handle.sync();
   } catch (error) {
     await handle?.close();
