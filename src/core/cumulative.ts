@@ -260,24 +260,38 @@ export class Cumulative implements Statistic {
   #join(j: number, count: number, mean: number, low: number, m2: number, weight: number, squares: number): boolean {
     if (!(count > 0)) return false;
     const own = this.#weights === null ? this.count[j] : this.#weights.sum[j];
+    if (own === 0) {
+      // as it is, bit by bit: adding to 0 would round the two parts of the mean to others
+      this.mean[j] = mean;
+      this.#low[j] = low;
+      this.#m2[j] = m2;
+      this.#count(j, count, weight, squares);
+      return true;
+    }
     const total = own + weight;
     const delta = mean - this.mean[j] + (low - this.#low[j]);
     const least = own > weight ? weight : own;
     const most = own > weight ? own : weight;
     // never own·weight, nor δ²·own: with weights of any size both could overflow where the result does not
     this.#m2[j] += m2 + delta * (delta * least) * (most / total);
-    // from the nearer end: joining to nothing gives exactly the other, and the mean stays between the two
+    // from the nearer end: the mean stays between the two
     const base = own > weight ? this.mean[j] : mean;
     const step = own > weight ? this.#low[j] + delta * (weight / total) : low - delta * (own / total);
     this.mean[j] = base + step;
     this.#low[j] = step - (this.mean[j] - base);
+    this.#count(j, count, weight, squares);
+    return true;
+  }
+
+  #count(j: number, count: number, weight: number, squares: number): void {
     this.count[j] += count;
+    let total = this.count[j];
     if (this.#weights !== null) {
-      this.#weights.sum[j] = total;
+      this.#weights.sum[j] += weight;
       this.#weights.squares[j] += squares;
+      total = this.#weights.sum[j];
     }
     this.variance[j] = this.#m2[j] * (1 / total);
-    return true;
   }
 }
 

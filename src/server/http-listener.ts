@@ -4,7 +4,7 @@ import type { Limits } from './config/limits.ts';
 import type { ListenConfig, TlsConfig } from './config/listen.ts';
 import type { Log } from './log.ts';
 import { readTlsFiles, type TlsContent } from './tls-files.ts';
-import { watchFiles } from './watched-files.ts';
+import { stampsOf, watchFiles } from './watched-files.ts';
 
 /** What takes connections. */
 export interface HttpListener {
@@ -42,11 +42,12 @@ async function tlsListener(
   options: ServerOptions & { handshakeTimeout: number },
   log: Log,
 ): Promise<HttpListener> {
+  const { cert, key, clientCa, checkEveryMs } = files;
+  const watched = clientCa === undefined ? [cert, key] : [cert, key, clientCa];
+  const stamps = await stampsOf(watched);
   let content = await readTlsFiles(files);
   const server = createTlsServer({ ...options, ...content.context, requestCert: files.clientCa !== undefined });
   tellExpired(log, content);
-  const { cert, key, clientCa, checkEveryMs } = files;
-  const watched = clientCa === undefined ? [cert, key] : [cert, key, clientCa];
   const changed = async () => {
     try {
       content = await readTlsFiles(files);
@@ -64,7 +65,7 @@ async function tlsListener(
     get validToMs() {
       return content.validToMs;
     },
-    follow: () => watchFiles(watched, checkEveryMs, changed),
+    follow: () => watchFiles(watched, stamps, checkEveryMs, changed),
   };
 }
 

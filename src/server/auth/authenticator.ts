@@ -1,7 +1,7 @@
 import { type AuthConfig, ROLES } from '../config/auth.ts';
 import { ConfigFault } from '../config-fault.ts';
 import type { Log } from '../log.ts';
-import { watchFiles } from '../watched-files.ts';
+import { type FileStamps, stampsOf, watchFiles } from '../watched-files.ts';
 import { type Access, EVERYBODY } from './access.ts';
 import { channelPattern } from './channel-pattern.ts';
 import { BadToken, JsonWebTokens, KeysUnavailable, type TokenFault } from './json-web-tokens.ts';
@@ -17,11 +17,18 @@ interface Known {
   readonly jwt: JsonWebTokens | undefined;
 }
 
+/** As they were before they were read. */
+interface Followed {
+  readonly files: readonly string[];
+  readonly stamps: FileStamps;
+}
+
 /** Says who a client is, by its token. */
 export class Authenticator {
   readonly #config: AuthConfig | undefined;
   readonly #env: Environment;
   readonly #log: Log;
+  readonly #followed: Followed;
   #known: Known | undefined;
   /** Requests without a token that is taken here, by what was wrong with it. */
   readonly failures: Map<TokenFault | 'missing' | 'keys-unavailable', number>;
@@ -30,12 +37,14 @@ export class Authenticator {
     config: AuthConfig | undefined,
     env: Environment,
     log: Log,
+    followed: Followed,
     known: Known | undefined,
     failures: Authenticator['failures'],
   ) {
     this.#config = config;
     this.#env = env;
     this.#log = log;
+    this.#followed = followed;
     this.#known = known;
     this.failures = failures;
   }
@@ -52,8 +61,10 @@ export class Authenticator {
     log: Log,
     former?: Authenticator,
   ): Promise<Authenticator> {
+    const files = config === undefined ? [] : filesOf(config);
+    const stamps = await stampsOf(files);
     const known = config && (await readKnown(config, env, former?.tokens));
-    return new Authenticator(config, env, log, known, former?.failures ?? new Map());
+    return new Authenticator(config, env, log, { files, stamps }, known, former?.failures ?? new Map());
   }
 
   get tokens(): StaticTokens | undefined {
@@ -61,16 +72,16 @@ export class Authenticator {
   }
 
   /**
-   * Reads the files again whenever one has changed, until what is returned is called. When one of them is wrong then, all
-   * stays as it was.
+   * Reads the files again whenever one has changed since they were read, until what is returned is called. When one of
+   * them is wrong then, all stays as it was.
    *
    * @param changed told when other tokens may be taken than before
    */
   follow(changed: () => void): () => void {
     const config = this.#config;
-    const files = config === undefined ? [] : filesOf(config);
+    const { files, stamps } = this.#followed;
     if (config === undefined || files.length === 0) return () => {};
-    return watchFiles(files, config.checkEveryMs, async () => {
+    return watchFiles(files, stamps, config.checkEveryMs, async () => {
       try {
         this.#known = await readKnown(config, this.#env, this.#known?.tokens);
         this.#log.write('auth.reloaded', 'tokens and keys were read again');
