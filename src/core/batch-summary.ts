@@ -95,15 +95,23 @@ export class BatchSummary {
       const count = other.count[j];
       if (count === 0) continue;
       const own = this.count[j];
+      if (own === 0) {
+        this.count[j] = count;
+        this.mean[j] = other.mean[j];
+        this.m2[j] = other.m2[j];
+        this.min[j] = other.min[j];
+        this.max[j] = other.max[j];
+        continue;
+      }
       const n = own + count;
       const mean = other.mean[j];
       const delta = mean - this.mean[j];
       this.m2[j] += other.m2[j] + delta * delta * own * (count / n);
-      // from the nearer end: joining to nothing gives exactly the other, and the mean stays between the two
+      // from the nearer end: the mean stays between the two
       this.mean[j] = own > count ? this.mean[j] + delta * (count / n) : mean - delta * (own / n);
       this.count[j] = n;
-      this.min[j] = own === 0 ? other.min[j] : Math.min(this.min[j], other.min[j]);
-      this.max[j] = own === 0 ? other.max[j] : Math.max(this.max[j], other.max[j]);
+      this.min[j] = Math.min(this.min[j], other.min[j]);
+      this.max[j] = Math.max(this.max[j], other.max[j]);
     }
     return this;
   }

@@ -127,7 +127,18 @@ export class Ewma implements Statistic {
     if (this.#frozen) return;
     for (let j = 0; j < this.features; j++) {
       if (other.count[j] === 0) continue;
-      if (this.count[j] === 0) this.#time[j] = other.#time[j];
+      if (this.count[j] === 0) {
+        // as it is, bit by bit: adding to 0 would round the two parts of the mean to others
+        this.#time[j] = other.#time[j];
+        this.count[j] = other.count[j];
+        this.mean[j] = other.mean[j];
+        this.#low[j] = other.#low[j];
+        this.#m2[j] = other.#m2[j];
+        this.#weight[j] = other.#weight[j];
+        this.#weight2[j] = other.#weight2[j];
+        this.variance[j] = other.variance[j];
+        continue;
+      }
       let decay = 1;
       if (other.#time[j] > this.#time[j]) {
         this.#scale(j, this.#decay(other.#time[j] - this.#time[j]));

@@ -159,6 +159,19 @@ describe.each(KINDS.filter(([, { exact }]) => exact))('%s', (_, kind) => {
   });
 });
 
+test('what is merged with nothing keeps both parts of its mean', () => {
+  // the sum of the two parts, added to 0, was split into others
+  const weighted: [number, number][] = [
+    [0, 3],
+    [-2.2334936317500277e-9, 0.001],
+    [-2.9427063169413375e-11, 1],
+  ];
+  const [full, empty] = [new Cumulative({ features: 1 }), new Cumulative({ features: 1 })];
+  for (const [x, weight] of weighted) full.update([x], 0, weight);
+  empty.merge(full);
+  expect(empty.state()).toEqual(full.state());
+});
+
 test('every exported statistic that merges is checked here', () => {
   const classes = index as unknown as Record<string, { prototype: object }>;
   const mergeable = exportsOfKind('class').filter((name) => 'merge' in classes[name].prototype);
