@@ -9,6 +9,8 @@ import type { Log } from './log.ts';
 import type { OutboundQuery } from './outbound-query.ts';
 import type { Snapshots } from './snapshots.ts';
 
+/** Of several messages, handed to the system at once. */
+const GATHERED_BYTES = 65_536;
 /** A reader that gets less than this is not asked how far it is: a ping would cost as much as the message. */
 const PROBE_BYTES = 4_096;
 /** Bytes under way to a reader of whose speed nothing is known yet. */
@@ -184,6 +186,21 @@ export class Subscriber {
 
   /** Sends what the history has more, as far as the reader takes it. */
   pump(): void {
+    const { newest } = this.channel.history;
+    if (newest === undefined || newest.seq <= this.#sentSeq + 1) {
+      this.#pump();
+      return;
+    }
+    // several messages: one system call for all
+    this.#stream.cork();
+    try {
+      this.#pump();
+    } finally {
+      this.#stream.uncork();
+    }
+  }
+
+  #pump(): void {
     const { history, seq } = this.channel;
     const { key } = this.#query;
     for (;;) {
@@ -353,6 +370,11 @@ export class Subscriber {
       });
     } else {
       this.#stream.write(message);
+    }
+    if (this.#stream.writableCorked > 0 && this.#stream.writableLength > GATHERED_BYTES) {
+      // the system is asked to take it, so that what waits is what it did not take
+      this.#stream.uncork();
+      this.#stream.cork();
     }
     this.#tellDrifts();
     this.#sentBytes += message.length;
