@@ -47,7 +47,13 @@ async function run(file: string): Promise<Row[]> {
 const rows: Row[] = [];
 for (const file of files) {
   if (process.stderr.isTTY) process.stderr.write(`\r${file} …\x1b[K`);
-  rows.push(...(await run(file)));
+  try {
+    rows.push(...(await run(file)));
+  } catch (error) {
+    // what the others have measured in an hour is not lost
+    process.stderr.write(`bench: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
 }
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 const where = machine();

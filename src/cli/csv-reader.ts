@@ -16,7 +16,7 @@ const BOM = [0xef, 0xbb, 0xbf];
  * CSV with a header, passed on byte for byte but for the features. Blank lines are left out, except in a file of one
  * column, where they are rows without a value.
  *
- * Without given features they are the columns whose field in the first row is a number, time and key excepted.
+ * Without given features they are the columns whose field in the first row is a number, time, key and weight excepted.
  */
 export class CsvReader implements RowReader {
   readonly missing: string;
@@ -32,6 +32,7 @@ export class CsvReader implements RowReader {
   #featureOf: Int32Array;
   #keyColumn: number;
   #timeColumn: number;
+  #weightColumn: number;
   /** Number of the line that is read next. */
   #line: number;
   /** Within a line that was too long. */
@@ -52,6 +53,7 @@ export class CsvReader implements RowReader {
     this.#featureOf = new Int32Array(0);
     this.#keyColumn = -1;
     this.#timeColumn = -1;
+    this.#weightColumn = -1;
     this.#line = 1;
     this.#skipping = false;
     this.#at = 0;
@@ -119,6 +121,9 @@ export class CsvReader implements RowReader {
         return `${this.#header[this.#timeColumn]} is ${this.#shown(bytes, this.#timeColumn)}, not ${TIME_RULE}`;
       }
     }
+    if (this.#weightColumn >= 0 && !this.#readWeight(block)) {
+      return `${this.#header[this.#weightColumn]} is ${this.#shown(bytes, this.#weightColumn)}, not a number`;
+    }
     const key = this.#keyOf(this.#keyColumn < 0 ? '' : this.#row.text(bytes, this.#keyColumn));
     if (key === undefined) return `there are no statistics for the key ${this.#shown(bytes, this.#keyColumn)}`;
     block.times[rows] = time;
@@ -146,6 +151,7 @@ export class CsvReader implements RowReader {
     this.#at = row.next;
     this.#keyColumn = this.#columnOf(this.#options.key, 'key');
     this.#timeColumn = this.#columnOf(this.#options.time, 'time');
+    this.#weightColumn = this.#columnOf(this.#options.sampleWeight, 'weight');
     if (this.#options.features !== undefined) this.#use(this.#options.features);
     return true;
   }
@@ -168,7 +174,7 @@ export class CsvReader implements RowReader {
   #numericColumns(bytes: Buffer): string[] {
     const row = this.#row;
     const names = this.#header.filter((_, column) => {
-      if (column === this.#keyColumn || column === this.#timeColumn) return false;
+      if (column === this.#keyColumn || column === this.#timeColumn || column === this.#weightColumn) return false;
       const inner = row.isQuoted(bytes, column) ? 1 : 0;
       const number = readNumber(bytes, row.start[column] + inner, row.end[column] - inner, this.#probe, 0);
       return number && !Number.isNaN(this.#probe[0]);
@@ -224,6 +230,12 @@ export class CsvReader implements RowReader {
     const column = this.#timeColumn;
     const isNumber = readNumber(bytes, this.#row.start[column], this.#row.end[column], this.#probe, 0);
     return isNumber && Number.isFinite(this.#probe[0]) ? this.#probe[0] : readTime(this.#row.text(bytes, column));
+  }
+
+  #readWeight({ bytes, rows, weights }: RowBlock): boolean {
+    const column = this.#weightColumn;
+    const inner = this.#row.isQuoted(bytes, column) ? 1 : 0;
+    return readNumber(bytes, this.#row.start[column] + inner, this.#row.end[column] - inner, weights, rows);
   }
 
   #shown(bytes: Buffer, column: number): string {

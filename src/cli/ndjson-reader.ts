@@ -14,7 +14,7 @@ type Fields = Record<string, unknown>;
 /**
  * One JSON value a line: a record, a list of numbers or a number, all like the first. Blank lines are left out.
  *
- * Without given features they are the numeric fields of the first record, time and key excepted; lists and numbers
+ * Without given features they are the numeric fields of the first record, time, key and weight excepted; lists and numbers
  * need none. A field that a record lacks is missing, and stays absent.
  */
 export class NdjsonReader implements RowReader {
@@ -38,7 +38,9 @@ export class NdjsonReader implements RowReader {
     this.#options = options;
     this.#bad = bad;
     this.#keyOf = keyOf;
-    const recordsOnly = options.features !== undefined || options.key !== undefined || options.time !== undefined;
+    const recordsOnly = [options.features, options.key, options.time, options.sampleWeight].some(
+      (x) => x !== undefined,
+    );
     this.#shape = recordsOnly ? 'record' : undefined;
     this.#indexOf = new Map();
     this.#line = 0;
@@ -109,6 +111,11 @@ export class NdjsonReader implements RowReader {
             complaint = `${this.#options.key} is ${described(found)}, not a key`;
           }
         }
+        if (complaint === undefined && this.#options.sampleWeight !== undefined) {
+          const found = own(record, this.#options.sampleWeight) ?? Number.NaN;
+          if (typeof found === 'number') block.weights[index] = found;
+          else complaint = `${this.#options.sampleWeight} is ${described(found)}, neither a number nor null`;
+        }
         if (complaint === undefined) slots = recordSlots(bytes, this.#start, this.#indexOf, block.slots, first * SLOT);
       } else if (shape === 'list') {
         complaint = readList(value as unknown[], width, block.values, first);
@@ -145,9 +152,10 @@ export class NdjsonReader implements RowReader {
   #featuresOf(value: unknown, shape: Shape): string[] {
     if (shape === 'number') return ['value'];
     if (shape === 'list') return (value as unknown[]).map((_, i) => String(i));
-    const { time, key } = this.#options;
+    const { time, key, sampleWeight } = this.#options;
+    const others = [time, key, sampleWeight];
     const names = Object.entries(value as Fields)
-      .filter(([name, field]) => typeof field === 'number' && name !== time && name !== key)
+      .filter(([name, field]) => typeof field === 'number' && !others.includes(name))
       .map(([name]) => name);
     if (names.length > 0) return names;
     throw new StreamnormError('DATA', `line ${this.#line}: no field is a number; name the fields with --features`);

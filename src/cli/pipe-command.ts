@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { requireMaxKeys } from '../core/key-table.ts';
 import { DEFAULT_MAX_KEYS } from '../core/keyed-normalizer.ts';
-import { createNormalizer, type Method, type MethodOptions } from '../core/methods.ts';
+import { createNormalizer, type Method, type MethodOptions, WEIGHTED_METHODS } from '../core/methods.ts';
 import { requireJudge } from '../core/row-judge.ts';
 import { BadLines } from './bad-lines.ts';
 import { systemClock } from './clock.ts';
@@ -27,6 +27,7 @@ interface PipeFlags {
   method: Method;
   key?: string;
   time?: string;
+  sampleWeight?: string;
   maxKeys?: number;
   maxPending: number;
   state?: string;
@@ -65,7 +66,7 @@ export function addPipeCommand(program: Command, host: Host): void {
     .addOption(new Option('--format <name>', 'of input and output').choices(['ndjson', 'csv']).default('ndjson'))
     .option(
       '--features <a,b>',
-      'what to normalise (default: all that is numeric in the first row but time and key)',
+      'what to normalise (default: all that is numeric in the first row but time, key and weight)',
       listOf,
     );
   addMethodFlags(command);
@@ -77,6 +78,10 @@ export function addPipeCommand(program: Command, host: Host): void {
       countOf,
     )
     .option('--time <column>', 'time of a row: ms since 1970 or an ISO date (default: when it arrived)')
+    .option(
+      '--sample-weight <column>',
+      `how much a row counts in the statistics, with ${WEIGHTED_METHODS.join(', ')}: 0, or 2^-256 to 2^256; a row without one is normalised, and not learned (default: all weigh 1)`,
+    )
     .option('--max-pending <rows>', 'most rows that may wait for one before them', countOf, 1_000_000)
     .option('--state <file>', 'state to begin with, where the file exists, and to write at the end')
     .option('--stats <file>', 'final statistics, as JSON')
@@ -92,6 +97,11 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   const normalizer = methodOptions(method, flags);
   if (normalizer.lateness !== undefined && flags.time === undefined) {
     throw new UsageError('--lateness requires --time: without it rows are as old as they come');
+  }
+  if (flags.sampleWeight !== undefined && !WEIGHTED_METHODS.includes(method)) {
+    throw new UsageError(
+      `--sample-weight belongs to --method ${WEIGHTED_METHODS.join(', ')}; ${method} takes no weights`,
+    );
   }
   const keyed = key !== undefined;
   if (flags.events !== undefined && normalizer.drift === undefined) {

@@ -17,6 +17,8 @@ export interface PipeNormalizerSettings {
   readonly maxKeys: number | undefined;
   /** Saved states: by key, or one under ''. */
   readonly saved: ReadonlyMap<string, StatisticState>;
+  /** Whether rows come with weights; else all weigh 1. */
+  readonly weighted: boolean;
   /** Whether what evicted keys knew is kept for when they come again, and for the end. */
   readonly keepsEvicted: boolean;
   /** Is told of each change of a mean: which row showed it, and of which key. */
@@ -51,6 +53,7 @@ export class PipeNormalizer {
   #values: Float64Array;
   #times: Float64Array;
   #rows: Float64Array;
+  #weights: Float64Array;
   readonly #keys: string[];
   #gathered: number;
 
@@ -71,6 +74,7 @@ export class PipeNormalizer {
     this.#values = new Float64Array(0);
     this.#times = new Float64Array(0);
     this.#rows = new Float64Array(0);
+    this.#weights = new Float64Array(0);
     this.#keys = [];
     this.#gathered = 0;
   }
@@ -121,13 +125,14 @@ export class PipeNormalizer {
     return undefined;
   }
 
-  gather(key: string, row: number, values: Float64Array, from: number, time: number): void {
+  gather(key: string, row: number, values: Float64Array, from: number, time: number, weight: number): void {
     const width = this.#features.length;
     const at = this.#gathered * width;
     if (at === this.#values.length) this.#grow(width);
     for (let j = 0; j < width; j++) this.#values[at + j] = values[from + j];
     this.#keys[this.#gathered] = key;
     this.#rows[this.#gathered] = row;
+    this.#weights[this.#gathered] = weight;
     this.#times[this.#gathered++] = time;
   }
 
@@ -199,10 +204,11 @@ export class PipeNormalizer {
     const times = from === 0 ? this.#times : this.#times.subarray(from);
     const ids = from === 0 ? this.#rows : this.#rows.subarray(from);
     const keys = from === 0 ? this.#keys : this.#keys.slice(from, from + count);
+    const weights = this.#settings.weighted ? this.#weights.subarray(from) : undefined;
     const step = (rows: number) =>
       this.#finish(({ all, byKey }) => {
-        if (all !== undefined) return all.push(values, rows, times, { ...arrival, ids });
-        return byKey.push(keys, values, rows, times, arrival.elapsedMs, { nowMs: arrival.nowMs, ids });
+        if (all !== undefined) return all.push(values, rows, times, { ...arrival, ids, weights });
+        return byKey.push(keys, values, rows, times, arrival.elapsedMs, { nowMs: arrival.nowMs, ids, weights });
       });
     try {
       step(count);
@@ -241,12 +247,14 @@ export class PipeNormalizer {
 
   #grow(width: number): void {
     const rows = Math.max(16, this.#gathered * 2);
-    const [values, times, ids] = [new Float64Array(rows * width), new Float64Array(rows), new Float64Array(rows)];
-    values.set(this.#values);
-    times.set(this.#times);
-    ids.set(this.#rows);
-    this.#values = values;
-    this.#times = times;
-    this.#rows = ids;
+    const larger = (numbers: Float64Array, length: number) => {
+      const grown = new Float64Array(length);
+      grown.set(numbers);
+      return grown;
+    };
+    this.#values = larger(this.#values, rows * width);
+    this.#times = larger(this.#times, rows);
+    this.#rows = larger(this.#rows, rows);
+    this.#weights = larger(this.#weights, rows);
   }
 }

@@ -155,6 +155,7 @@ class PipeRun {
       tellDrift: named,
       maxKeys: options.key === undefined ? undefined : (options.maxKeys ?? DEFAULT_MAX_KEYS),
       keepsEvicted: options.keepsEvicted === true,
+      weighted: options.sampleWeight !== undefined,
     };
     this.#normalizer = new PipeNormalizer(settings, this.#queue, keptOut);
     this.#rejects = rejects;
@@ -250,13 +251,13 @@ class PipeRun {
   }
 
   #normalize(block: RowBlock, first: number): void {
-    const { values, features, keys, times, firstRow } = block;
+    const { values, features, keys, times, weights, firstRow } = block;
     for (let i = first, from = first * features; i < block.rows; i++, from += features) {
       for (let j = from; j < from + features; j++) {
         if (Math.abs(values[j]) > MAX_MAGNITUDE) this.#excluded += 1;
       }
       const row = firstRow + i;
-      this.#normalizer.gather(keys[i], row, values, from, times[i]);
+      this.#normalizer.gather(keys[i], row, values, from, times[i], weights[i]);
       this.rows = row + 1;
       if (this.rows - this.#queue.open > this.#maxPending) this.#closeOldest();
     }

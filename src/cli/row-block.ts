@@ -22,6 +22,8 @@ export class RowBlock {
   /** Row-major; the input first, the output once a row is done. */
   values: Float64Array;
   times: Float64Array;
+  /** Of each row; NaN for none that is a number. */
+  weights: Float64Array;
   /** Key of each row; without keys all are ''. */
   readonly keys: string[];
   /** One of `DONE` for each row. */
@@ -40,6 +42,7 @@ export class RowBlock {
     this.slots = new Int32Array(capacity * features * SLOT);
     this.values = new Float64Array(capacity * features);
     this.times = new Float64Array(capacity);
+    this.weights = new Float64Array(capacity);
     this.keys = [];
     this.done = new Uint8Array(capacity);
     this.line = new Float64Array(capacity);
@@ -53,6 +56,7 @@ export class RowBlock {
     this.slots = grown(this.slots);
     this.values = grown(this.values);
     this.times = grown(this.times);
+    this.weights = grown(this.weights);
     this.done = grown(this.done);
     this.line = grown(this.line);
   }

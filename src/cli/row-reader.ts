@@ -8,6 +8,8 @@ export interface ReadOptions {
   readonly key?: string | undefined;
   /** Column or field with the time of a row; else it is when the row arrived. */
   readonly time?: string | undefined;
+  /** Column or field with the weight of a row; else all weigh 1. */
+  readonly sampleWeight?: string | undefined;
 }
 
 /**

@@ -5,6 +5,7 @@ import { KeyedSnapshot } from './keyed-snapshot.ts';
 import { createNormalizer, type Method, type MethodOptions, type SavedNumbers } from './methods.ts';
 import {
   type Arrival,
+  arrivalOf,
   emptyRows,
   NO_CLOCK,
   type NormalizedRows,
@@ -149,13 +150,13 @@ export class KeyedNormalizer {
     rows: number,
     times: Float64Array,
     nowMs: number,
-    { nowMs: wallMs, ids }: Omit<Arrival, 'elapsedMs'> = NO_CLOCK,
+    { nowMs: wallMs, ids, weights }: Omit<Arrival, 'elapsedMs'> = NO_CLOCK,
   ): KeyedRows | undefined {
     if (rows === 0) return undefined;
     const done: Done[] = [];
     this.#expire(nowMs, done);
     if (this.#packed === undefined) {
-      return this.#pushToWindows(keys, data, rows, times, { elapsedMs: nowMs, nowMs: wallMs, ids }, done);
+      return this.#pushToWindows(keys, data, rows, times, { elapsedMs: nowMs, nowMs: wallMs, ids, weights }, done);
     }
     const { standardizer, slots } = this.#packed;
     const width = this.features;
@@ -168,7 +169,7 @@ export class KeyedNormalizer {
     for (let row = 0, from = 0; row < rows; row++, from += width) {
       let slot = this.#table.find(keys[row]);
       if (slot < 0 || slot !== inHand) {
-        if (inHand >= 0) slots.give(inHand);
+        if (inHand >= 0) slots.give(inHand, weights !== undefined);
         slot = this.#use(keys[row], slot, nowMs, undefined, done);
         standardizer.statistic = slots.take(slot);
         inHand = slot;
@@ -177,11 +178,15 @@ export class KeyedNormalizer {
       names[row] = this.#table.key(slot);
       const gap = this.#afterGap === null ? 0 : this.#endGap(slot, standardizer);
       for (let j = 0; j < width; j++) x[j] = data[from + j];
-      out.flags[row] = standardizer.step(x, z, times[row]) | gap;
+      out.flags[row] =
+        gap |
+        (weights === undefined
+          ? standardizer.step(x, z, times[row])
+          : standardizer.stepWeighted(x, z, times[row], weights[row]));
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
       if (standardizer.aged !== null) this.#keepAged(slot, standardizer);
     }
-    slots.give(inHand);
+    slots.give(inHand, weights !== undefined);
     return out;
   }
 
@@ -383,7 +388,7 @@ export class KeyedNormalizer {
       while (++row < rows && keys[row] === key);
       const slot = this.#use(key, this.#table.find(key), arrival.elapsedMs, undefined, done);
       const part = data.subarray(first * width, row * width);
-      const own = arrival.ids === undefined ? arrival : { ...arrival, ids: arrival.ids.subarray(first, row) };
+      const own = arrivalOf(arrival, first, row);
       this.#step(slot, (normalizer) => normalizer.push(part, row - first, times.subarray(first, row), own), done);
     }
     return joined(done, width);

@@ -138,6 +138,9 @@ export type Method = keyof typeof METHODS;
 
 export const METHOD_NAMES = Object.keys(METHODS) as Method[];
 
+/** Those in which rows may weigh more or less than others. */
+export const WEIGHTED_METHODS: readonly Method[] = ['ewma', 'cumulative', 'frozen'];
+
 /**
  * The normalizer that a method name and its options describe, new or resumed.
  *

@@ -6,6 +6,7 @@ import { RowCollector } from './row-collector.ts';
 import { RowJudge } from './row-judge.ts';
 import {
   type Arrival,
+  arrivalOf,
   NO_CLOCK,
   type NormalizedRows,
   type PendingRows,
@@ -156,7 +157,7 @@ export class QuarantineNormalizer implements RowNormalizer {
       data.subarray(from * this.features, to * this.features),
       to - from,
       times.subarray(from, to),
-      arrival.ids === undefined ? arrival : { ...arrival, ids: arrival.ids.subarray(from, to) },
+      arrivalOf(arrival, from, to),
     );
     if (done !== undefined) this.#out.addAll(done);
   }

@@ -46,6 +46,11 @@ export interface Arrival {
   readonly nowMs: number;
   /** Numbers of the caller's, one a row, which leave with the rows: rows may leave in another order than they came. */
   readonly ids?: Float64Array | undefined;
+  /**
+   * Of each row, for methods whose statistic takes weights (`WEIGHTED_METHODS`); others pass them over. A row whose weight
+   * is none is scored, not learned, and flagged `weight`; one of weight 0 only not learned. Absent, all weigh 1.
+   */
+  readonly weights?: Float64Array | undefined;
   /** Bits of `FLAG`, one entry a row, for rows that a `QuarantineNormalizer` is to keep out whatever it thinks of them. */
   readonly keptOut?: Uint16Array | undefined;
 }
@@ -131,6 +136,13 @@ export interface RowNormalizer {
   capture(): () => StatisticsReport;
   state(): StatisticState;
   pendingRows(): PendingRows;
+}
+
+/** What belongs to some of the rows. */
+export function arrivalOf(arrival: Arrival, from: number, to: number): Arrival {
+  const { ids, weights } = arrival;
+  if (ids === undefined && weights === undefined) return arrival;
+  return { ...arrival, ids: ids?.subarray(from, to), weights: weights?.subarray(from, to) };
 }
 
 /** NaN as JSON has it. */

@@ -6,7 +6,7 @@ import { requireNumber, requireOneOf, shown } from './parameter.ts';
 import { invertRow, type RowScale } from './row-scale.ts';
 import { DEFAULT_EPS, requireClip, requireEps, requireVector } from './scaling-options.ts';
 import type { Statistic } from './statistic.ts';
-import { isUsable, MAX_MAGNITUDE } from './usable.ts';
+import { isUsable, isWeight, MAX_MAGNITUDE } from './usable.ts';
 
 export interface StandardizerOptions {
   /** Added to the variance before the root; 1e-5, and 0 for `minMax` and `robust`. */
@@ -121,6 +121,12 @@ export class Standardizer {
     this.statistic.update(x, time, weight);
     this.aged = null;
     return this.score(x, out);
+  }
+
+  /** `step` of a sample that comes with a weight of whoever sent it: one that is none is not learned, and flagged. */
+  stepWeighted(x: Float64Array, out: Float64Array, time: number, weight: number): number {
+    if (isWeight(weight)) return this.step(x, out, time, weight);
+    return this.step(x, out, time, 0) | FLAG.weight;
   }
 
   /** `step`, and what it scored with. */

@@ -13,7 +13,7 @@ const OBJECT = Number.NEGATIVE_INFINITY;
  *
  * What is alike for all features (count, weights, time) is kept once a slot while it is. When a feature misses a value,
  * its slot takes a second record, with one of each a feature. A statistic without `numbers` (a window or a sketch, of no
- * fixed size; a frozen one) stays an object.
+ * fixed size; a frozen one; a cumulative one that has learned a weight) stays an object.
  *
  * Memory: of F features `ewma` takes 8·(3F + 4) bytes a slot (by time one number more), `cumulative` 8·(3F + 2), `minMax`
  * 8·(2F + 2); with missing values about three times that. Cost: two copies a sample that comes to another slot than the one before it.
@@ -21,8 +21,8 @@ const OBJECT = Number.NEGATIVE_INFINITY;
 export class StatisticSlots {
   readonly #create: () => Statistic;
   /** What the packed slots take turns in. */
-  readonly #hand: Statistic;
-  readonly #numbers: StatisticNumbers | undefined;
+  #hand: Statistic;
+  #numbers: StatisticNumbers | undefined;
   readonly #settings: string;
   /** Version, numbers that are alike, numbers of each feature. Or where the statistic is. */
   readonly #records: NumberSlab;
@@ -67,8 +67,7 @@ export class StatisticSlots {
     this.open(slot);
     const numbers = statistic.frozen === true ? undefined : statistic.numbers?.();
     if (this.#numbers === undefined || numbers === undefined || settingsOf(statistic) !== this.#settings) {
-      this.#records.chunk(slot)[this.#records.offset(slot)] = OBJECT;
-      this.#objects.set(slot, statistic);
+      this.#keep(slot, statistic);
     } else {
       this.#store(slot, numbers, statistic.version);
     }
@@ -91,9 +90,19 @@ export class StatisticSlots {
     return this.#hand;
   }
 
-  /** Keeps what `take` gave for this slot, as it is now. */
-  give(slot: number): void {
+  /**
+   * Keeps what `take` gave for this slot, as it is now.
+   *
+   * @param weighted whether it may have learned a weight: `cumulative` knows more then than its numbers say
+   */
+  give(slot: number, weighted = false): void {
     if (this.#numbers === undefined || this.#isObject(slot)) return;
+    if (weighted && this.#hand.numbers?.() === undefined) {
+      this.#keep(slot, this.#hand);
+      this.#hand = this.#create();
+      this.#numbers = this.#hand.numbers?.();
+      return;
+    }
     this.#store(slot, this.#numbers, this.#hand.version);
   }
 
@@ -111,6 +120,15 @@ export class StatisticSlots {
     this.#freeWide.length = 0;
     this.#usedWide = 0;
     this.#objects.clear();
+  }
+
+  /** From now on the slot is this object. */
+  #keep(slot: number, statistic: Statistic): void {
+    const record = this.#records.chunk(slot);
+    const at = this.#records.offset(slot);
+    if (record[at] < 0) this.#freeWide.push(-1 - record[at]);
+    record[at] = OBJECT;
+    this.#objects.set(slot, statistic);
   }
 
   #isObject(slot: number): boolean {
