@@ -42,7 +42,7 @@ export class FanOut {
     const nowMs = performance.now();
     if (this.#sinceMs === undefined) {
       this.#sinceMs = nowMs;
-      process.nextTick(() => this.#begin());
+      queueMicrotask(() => this.#begin());
     } else if (nowMs - this.#sinceMs > GATHER_MS) {
       this.#begin();
     }
