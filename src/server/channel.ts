@@ -62,6 +62,9 @@ export class Channel {
   readonly #statistics: ChannelStatistics;
   readonly #listeners: Set<BlockListener>;
   readonly #fanOut: FanOut;
+  /** Rows and bytes that no reader was told of yet. */
+  #untoldRows: number;
+  #untoldBytes: number;
   /** Last `seq` of each producer; the one longest silent comes first. */
   readonly #producers: Map<string, number>;
   readonly #maxProducers: number;
@@ -117,6 +120,8 @@ export class Channel {
     }
     this.#listeners = new Set();
     this.#fanOut = new FanOut();
+    this.#untoldRows = 0;
+    this.#untoldBytes = 0;
     this.#producers = new Map(saved?.producers ?? []);
     this.#maxProducers = limits.maxProducers;
     this.#saveNow = saveNow;
@@ -309,6 +314,7 @@ export class Channel {
     const content = withoutDropped(rows);
     if (content === undefined) return;
     const block = new Block(this.seq + 1, content, this.#statistics.capture());
+    this.#makeRoom(block);
     this.seq = block.lastSeq;
     this.#changed = true;
     if (this.seq > this.#seqLimit && this.#saveNow !== null) {
@@ -324,6 +330,18 @@ export class Channel {
     this.history.add(block);
     for (const listener of this.#listeners) listener.next(block);
     this.#fanOut.announce();
+  }
+
+  /** A short history must not drop what readers were not told of. */
+  #makeRoom({ rows, bytes }: Block): void {
+    const fits = () => this.history.holds(this.#untoldRows + rows, this.#untoldBytes + bytes);
+    if (this.#fanOut.waits && !fits()) this.#fanOut.begin();
+    if (!this.#fanOut.waits) {
+      this.#untoldRows = 0;
+      this.#untoldBytes = 0;
+    }
+    this.#untoldRows += rows;
+    this.#untoldBytes += bytes;
   }
 
   #closeDue(): void {

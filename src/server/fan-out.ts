@@ -42,13 +42,19 @@ export class FanOut {
     const nowMs = performance.now();
     if (this.#sinceMs === undefined) {
       this.#sinceMs = nowMs;
-      queueMicrotask(() => this.#begin());
+      queueMicrotask(() => this.begin());
     } else if (nowMs - this.#sinceMs > GATHER_MS) {
-      this.#begin();
+      this.begin();
     }
   }
 
-  #begin(): void {
+  /** True while there is something that waits for the end of the turn. */
+  get waits(): boolean {
+    return this.#sinceMs !== undefined;
+  }
+
+  /** Tells what waits, now. */
+  begin(): void {
     this.#sinceMs = undefined;
     if (this.#round === undefined && this.#more) this.#slice();
   }

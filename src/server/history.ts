@@ -35,6 +35,11 @@ export class History {
     return this.#bytes;
   }
 
+  /** True when so much can be kept together. */
+  holds(rows: number, bytes: number): boolean {
+    return rows <= this.#maxRows && bytes <= this.#maxBytes;
+  }
+
   add(block: Block): void {
     this.#forgetEncoded();
     this.#blocks.push(block);

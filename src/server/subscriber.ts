@@ -351,11 +351,19 @@ export class Subscriber {
     const { onSlow, view } = this.#query;
     const { conflateAboveBytes } = this.#limits;
     const socket = this.#socket;
+    const message = block.encode(view, skipped, replay);
+    if (
+      this.#stream.writableCorked > 0 &&
+      socket.bufferedAmount + message.length > Math.min(GATHERED_BYTES, conflateAboveBytes)
+    ) {
+      // the system is asked to take it, so that what waits is what it did not take
+      this.#stream.uncork();
+      this.#stream.cork();
+    }
     if (onSlow === 'close' && !replay && socket.bufferedAmount > conflateAboveBytes) {
       this.#evict();
       return;
     }
-    const message = block.encode(view, skipped, replay);
     this.#idle = false;
     this.#wasBehind = false;
     this.#sentSeq = block.lastSeq;
@@ -370,11 +378,6 @@ export class Subscriber {
       });
     } else {
       this.#stream.write(message);
-    }
-    if (this.#stream.writableCorked > 0 && this.#stream.writableLength > GATHERED_BYTES) {
-      // the system is asked to take it, so that what waits is what it did not take
-      this.#stream.uncork();
-      this.#stream.cork();
     }
     this.#tellDrifts();
     this.#sentBytes += message.length;

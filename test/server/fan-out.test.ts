@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { FanOut } from '../../src/server/fan-out.ts';
+import { serve, subscribe } from './clients.ts';
 
 test('what is announced in one turn is told once, when the turn is over and before the next begins', async () => {
   const fanOut = new FanOut();
@@ -39,4 +40,15 @@ test('what is announced by a reader that is being told is told to all once more'
   fanOut.announce();
   await setImmediate();
   expect(order).toEqual(['a', 'b', 'a', 'b']);
+});
+
+test('rows that came in one turn all go out, however short the history is', async () => {
+  const server = await serve({ channels: { c: { features: ['x'], method: 'cumulative', history: 1 } } });
+  const { client } = await subscribe(server, 'c');
+  for (let i = 0; i < 20; i++) server.channel('c').push([i]);
+  for (let seq = 1; seq <= 20; seq++) {
+    const message = await client.next();
+    expect(message).toMatchObject({ type: 'next', seq });
+    expect(message).not.toHaveProperty('skipped');
+  }
 });
