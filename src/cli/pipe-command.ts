@@ -103,6 +103,9 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
       `--sample-weight belongs to --method ${WEIGHTED_METHODS.join(', ')}; ${method} takes no weights`,
     );
   }
+  if (flags.sampleWeight !== undefined && flags.features?.includes(flags.sampleWeight)) {
+    throw new UsageError(`--sample-weight ${flags.sampleWeight} is one of --features: what weighs is not normalised`);
+  }
   const keyed = key !== undefined;
   if (flags.events !== undefined && normalizer.drift === undefined) {
     throw new UsageError('--events belongs to --drift: nothing else makes events');

@@ -178,11 +178,7 @@ export class KeyedNormalizer {
       names[row] = this.#table.key(slot);
       const gap = this.#afterGap === null ? 0 : this.#endGap(slot, standardizer);
       for (let j = 0; j < width; j++) x[j] = data[from + j];
-      out.flags[row] =
-        gap |
-        (weights === undefined
-          ? standardizer.step(x, z, times[row])
-          : standardizer.stepWeighted(x, z, times[row], weights[row]));
+      out.flags[row] = standardizer.stepWeighted(x, z, times[row], weights?.[row]) | gap;
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
       if (standardizer.aged !== null) this.#keepAged(slot, standardizer);
     }

@@ -50,7 +50,7 @@ export class SampleNormalizer implements RowNormalizer {
     // a lone row needs no views, and its small arrays cost less than one piece of memory
     if (rows === 1) {
       const [z, flags] = [new Float64Array(width), new Uint16Array(1)];
-      flags[0] = this.#step(data, z, times[0], arrival?.weights?.[0]) | this.#gap();
+      flags[0] = this.standardizer.stepWeighted(data, z, times[0], weights?.[0]) | this.#gap();
       return this.#watched({
         rows,
         features: width,
@@ -68,7 +68,7 @@ export class SampleNormalizer implements RowNormalizer {
     const [x, z] = [this.#x, this.#z];
     for (let row = 0, from = 0; row < rows; row++, from += width) {
       for (let j = 0; j < width; j++) x[j] = data[from + j];
-      out.flags[row] = this.#step(x, z, times[row], weights?.[row]);
+      out.flags[row] = this.standardizer.stepWeighted(x, z, times[row], weights?.[row]);
       for (let j = 0; j < width; j++) out.z[from + j] = z[j];
     }
     out.flags[0] |= this.#gap();
@@ -109,12 +109,6 @@ export class SampleNormalizer implements RowNormalizer {
 
   pendingRows(): PendingRows {
     return { data: [], times: [], ...(this.#afterGap && { gap: true as const }) };
-  }
-
-  #step(x: Float64Array, z: Float64Array, time: number, weight: number | undefined): number {
-    return weight === undefined
-      ? this.standardizer.step(x, z, time)
-      : this.standardizer.stepWeighted(x, z, time, weight);
   }
 
   /** With the drifts that these rows showed. */

@@ -123,10 +123,10 @@ export class Standardizer {
     return this.score(x, out);
   }
 
-  /** `step` of a sample that comes with a weight of whoever sent it: one that is none is not learned, and flagged. */
-  stepWeighted(x: Float64Array, out: Float64Array, time: number, weight: number): number {
-    if (isWeight(weight)) return this.step(x, out, time, weight);
-    return this.step(x, out, time, 0) | FLAG.weight;
+  /** `step` of a sample whose weight comes with the data: statistics pass over one that is none, and here it is flagged. */
+  stepWeighted(x: Float64Array, out: Float64Array, time: number, weight: number | undefined): number {
+    const flags = this.step(x, out, time, weight);
+    return weight === undefined || isWeight(weight) ? flags : flags | FLAG.weight;
   }
 
   /** `step`, and what it scored with. */

@@ -1,5 +1,5 @@
 import type { KeyedNormalizer } from '../core/keyed-normalizer.ts';
-import type { Arrival, NormalizedRows, PendingRows, StatisticsReport } from '../core/row-normalizer.ts';
+import type { Arrival, NormalizedRows, PendingRows, RowNormalizer, StatisticsReport } from '../core/row-normalizer.ts';
 import type { StatisticState } from '../core/state.ts';
 
 /** The state of all keys together, where no key is named: how many there are. */
@@ -9,9 +9,7 @@ export interface KeyedState extends StatisticState {
 }
 
 /** What a channel asks of its statistics, of all rows or of each key. */
-export interface ChannelStatistics {
-  readonly pending: number;
-  readonly dueMs: number;
+export interface ChannelStatistics extends Omit<RowNormalizer, 'features' | 'push'> {
   /** @param keys of the rows, where the channel has keys */
   push(
     data: Float64Array,
@@ -20,13 +18,6 @@ export interface ChannelStatistics {
     arrival: Arrival,
     keys?: readonly string[],
   ): NormalizedRows | undefined;
-  advance(elapsedMs: number): NormalizedRows | undefined;
-  flush(): NormalizedRows | undefined;
-  cut(): NormalizedRows | undefined;
-  report(): StatisticsReport;
-  capture(): () => StatisticsReport;
-  state(): StatisticState;
-  pendingRows(): PendingRows;
 }
 
 /** The statistics of a channel with keys, where no key is named. */

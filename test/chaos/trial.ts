@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { seeded } from '../../bench/seeded.ts';
 import { brokerOf } from '../../src/nats/broker.ts';
 import { CheckpointValues } from '../../src/nats/checkpoint-values.ts';
 import { readMeta, valuesOf } from '../../src/nats/log-meta.ts';
@@ -350,16 +351,4 @@ function pushOf(partition: number, window: number): Push {
   const data = Float64Array.from({ length: ROWS * FEATURES.length }, (_, i) => (random() - 0.3) * 10 ** (i % 8));
   const times = Float64Array.from({ length: ROWS }, (_, row) => 1_732_000_000_000 + window * ROWS + row);
   return { data, rows: ROWS, times, keys: undefined, producer: 'chaos', seq: window + 1, answered: false };
-}
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -57,6 +57,9 @@ test('a method without weights refuses them; so does a header without that colum
       `--sample-weight belongs to --method ewma, cumulative, frozen; ${method} takes no weights`,
     );
   }
+  const feature = await csv('x,w\n1,1\n', '--method', 'ewma', '--features', 'x,w', '--sample-weight', 'w');
+  expect(feature.code).toBe(2);
+  expect(feature.stderr).toContain('--sample-weight w is one of --features');
   const { code, stderr } = await csv('x\n1\n', '--method', 'ewma', '--sample-weight', 'w');
   expect(code).toBe(65);
   expect(stderr).toContain("the header has no weight 'w'; it has x");

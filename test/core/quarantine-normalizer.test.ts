@@ -7,17 +7,9 @@ import { withoutDropped } from '../../src/core/quarantine-normalizer.ts';
 import type { NormalizedRows, RowNormalizer } from '../../src/core/row-normalizer.ts';
 import { readingOrNot } from '../support/arbitrary.ts';
 import { rowsOf } from '../support/batches.ts';
+import { STARTS } from '../support/method-starts.ts';
 
 const FEATURES = ['a', 'b'];
-const STARTS: Record<Method, MethodOptions> = {
-  batch: { size: 3 },
-  ewma: {},
-  cumulative: {},
-  rolling: { last: 3 },
-  minmax: {},
-  robust: {},
-  frozen: { mean: [1, 2], std: [3, 4] },
-};
 
 function pushed(normalizer: RowNormalizer, samples: number[][], times?: number[]): NormalizedRows | undefined {
   const { data, rows } = rowsOf(samples, normalizer.features);

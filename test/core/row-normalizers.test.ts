@@ -7,26 +7,25 @@ import {
   METHOD_NAMES,
   METHOD_OPTIONS,
   METHODS,
-  type Method,
   type MethodOptions,
+  WEIGHTED_METHODS,
 } from '../../src/core/methods.ts';
 import type { NormalizedRows, RowNormalizer } from '../../src/core/row-normalizer.ts';
+import { SampleNormalizer } from '../../src/core/sample-normalizer.ts';
 import { StreamnormError } from '../../src/errors.ts';
 import { readingOrNot } from '../support/arbitrary.ts';
 import { chunksOf, rowsOf } from '../support/batches.ts';
+import { STARTS } from '../support/method-starts.ts';
 
 const FEATURES = ['a', 'b'];
 
-/** Options with which each method can start. */
-const STARTS: Record<Method, MethodOptions> = {
-  batch: { size: 4 },
-  ewma: {},
-  cumulative: {},
-  rolling: { last: 3 },
-  minmax: {},
-  robust: {},
-  frozen: { mean: [1, 2], std: [3, 4] },
-};
+test('weights are of the methods whose statistic takes them, and of no other', () => {
+  const weighted = METHOD_NAMES.filter((method) => {
+    const normalizer = createNormalizer(method, FEATURES, STARTS[method]);
+    return normalizer instanceof SampleNormalizer && normalizer.standardizer.statistic.weighted === true;
+  });
+  expect([...WEIGHTED_METHODS].sort()).toEqual(weighted.sort());
+});
 
 describe('batch', () => {
   test('rows leave when their window closes, as BatchNorm.train makes them', () => {

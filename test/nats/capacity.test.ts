@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { capacityOf, costOf, type Deployment } from '../../bench/capacity-model.ts';
-import { seeded } from './model.ts';
+import { seeded } from '../../bench/seeded.ts';
 
 const DEPLOYMENT: Deployment = {
   rowsPerSecond: 100_000,

@@ -1,3 +1,4 @@
+import { seeded } from '../../bench/seeded.ts';
 import { StreamnormError } from '../../src/errors.ts';
 import type { Checkpoint, Entry, Output, Port, SavedCheckpoint, Tail } from '../../src/nats/port.ts';
 import type { Fold, OpenFold, run } from '../../src/nats/run.ts';
@@ -288,16 +289,4 @@ export function text(data: Uint8Array): string {
 
 function bytes(data: string): Uint8Array {
   return new TextEncoder().encode(data);
-}
-
-/** mulberry32 */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

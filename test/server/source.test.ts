@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { MockExchange } from '../../examples/mock-exchange/exchange.ts';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { createServer, type ServerConfigInput } from '../../src/server/index.ts';
 import { getJson, type Next, produce, push, subscribe } from './clients.ts';
@@ -354,4 +355,11 @@ describe('a wrong source is an error of the config with its path', () => {
     expect(errors).toEqual(expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))));
     expect(errors.join()).not.toContain('abc');
   });
+});
+
+test('a source that nobody serves says why once', async () => {
+  const gone = await MockExchange.open();
+  await gone.stop();
+  const server = await fed(gone);
+  await expect.poll(async () => (await server.about()).source.reason?.match(/ECONNREFUSED/g)).toHaveLength(1);
 });

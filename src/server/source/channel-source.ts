@@ -196,7 +196,9 @@ export class ChannelSource {
       case 'closed': {
         counts.closed++;
         const why = event.status === undefined ? event.reason || `close code ${event.code}` : `HTTP ${event.status}`;
-        figures.reason = (event.cause instanceof Error ? `${why}: ${event.cause.message}` : why).slice(0, 300);
+        const cause = event.cause instanceof Error ? event.cause.message : '';
+        // a socket that fails before it is open has its cause for a reason
+        figures.reason = (why.includes(cause) ? why : `${why}: ${cause}`).slice(0, 300);
         this.#log.write('source.closed', `channel ${name}: its source is gone: ${figures.reason}`, {
           ...{ channel: name, code: event.code, status: event.status, attempt: event.attempt },
         });
