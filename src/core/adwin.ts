@@ -116,6 +116,8 @@ export class Adwin implements DriftDetector {
     this.#insert(x);
     this.#ticks++;
     if (this.#ticks % this.clock !== 0) return undefined;
+    // what each value rounded off must not add up for as long as nothing changes
+    this.#sumUp();
     let [before, meanBefore] = [0, 0];
     for (let cut = this.#cut(); cut > 0; cut = this.#cut()) {
       for (const end = this.width - cut; this.width > end; ) {
@@ -237,7 +239,7 @@ export class Adwin implements DriftDetector {
     return { count, mean };
   }
 
-  /** Mean and squared deviations of the window anew: to take a bucket out of them would leave its rounding behind. */
+  /** Mean and squared deviations of the window anew, from its buckets: a bucket taken out would leave its rounding behind. */
   #sumUp(): void {
     let [width, mean, m2] = [0, 0, 0];
     for (let r = this.#rows.length - 1; r >= 0; r--) {
