@@ -1,7 +1,8 @@
 import { showConnections } from './connections-table.ts';
 import { formatCount, NOTHING } from './format.ts';
 import type { ChannelDetails, Source } from './messages.ts';
-import { page, setText } from './page.ts';
+import { page } from './page.ts';
+import { setText } from './set-text.ts';
 import { sourceText } from './source-text.ts';
 
 /** How the channel normalises: its configuration, as far as it is single values. */

@@ -11,7 +11,7 @@ const HALF_LABEL = 22;
 const DAY_MS = 86_400_000;
 
 /** Both scales in canvas pixels. */
-export function pixelScales(u: uPlot): { x: PixelScale; y: PixelScale } {
+function pixelScales(u: uPlot): { x: PixelScale; y: PixelScale } {
   const { left, top, width, height } = u.bbox;
   const [xMin, xMax] = [u.scales.x.min ?? 0, u.scales.x.max ?? 1];
   const [yMin, yMax] = [u.scales.y.min ?? 0, u.scales.y.max ?? 1];

@@ -1,3 +1,4 @@
+import { setText } from './set-text.ts';
 /** A cell: its text, and whether it should catch the eye. */
 export interface Cell {
   text: string;
@@ -55,8 +56,4 @@ function cellOf(tag: 'th' | 'td', role: string, text: string, scope?: string): H
   if (scope !== undefined) cell.scope = scope;
   cell.textContent = text;
   return cell;
-}
-
-function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
 }

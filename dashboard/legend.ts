@@ -1,4 +1,5 @@
 import type { Mark } from './marks.ts';
+import { setText } from './set-text.ts';
 
 export interface LegendEntry {
   name: string;
@@ -64,8 +65,4 @@ function signOf(mark: string): HTMLElement {
   sign.className = `mark mark-${mark}`;
   sign.setAttribute('aria-hidden', 'true');
   return sign;
-}
-
-function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
 }

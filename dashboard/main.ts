@@ -11,13 +11,14 @@ import { formatPlace, type Place, parsePlace } from './location.ts';
 import type { ChannelDetails, ChannelSummary } from './messages.ts';
 import { Notices } from './notices.ts';
 import { paced } from './paced.ts';
-import { page, setText } from './page.ts';
+import { page } from './page.ts';
 import { onPaletteChange, readPalette } from './palette.ts';
 import type { Problem } from './problem.ts';
 import { showProblem } from './problem-box.ts';
 import { rowTable } from './row-table.ts';
 import { scrollStops } from './scroll-stops.ts';
 import { Refusal, Server } from './server.ts';
+import { setText } from './set-text.ts';
 import { SignIn } from './sign-in.ts';
 import { StatisticsTable } from './statistics-table.ts';
 
@@ -418,8 +419,13 @@ async function refresh(): Promise<void> {
       if (turn !== opening) return;
       if (shown !== undefined && details !== undefined) take(shown, details, health.reason);
       if (await takeList(list)) return;
-    } catch {
-      // the socket has told, or the next one will
+    } catch (error) {
+      // a socket that is still tried has told, or will; where there is none, nobody else does
+      const isAlone = shown === undefined || shown.isForbidden;
+      if (turn === opening && isAlone && error instanceof Refusal && error.status === 401) {
+        void start();
+        return;
+      }
     }
   }
   if (turn === opening) scheduleRefresh(view?.key === undefined ? REFRESH_EVERY_MS : REFRESH_KEY_EVERY_MS);

@@ -65,7 +65,3 @@ export const page = {
   notices: byId('notices'),
   noNotices: byId('no-notices'),
 };
-
-export function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}

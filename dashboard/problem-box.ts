@@ -1,5 +1,6 @@
-import { page, setText } from './page.ts';
+import { page } from './page.ts';
 import type { Problem } from './problem.ts';
+import { setText } from './set-text.ts';
 
 const ACTIONS = { retry: 'Try now', 'sign-in': 'Enter a token' };
 

@@ -4,7 +4,7 @@ import { decimalsFor, formatCount, formatNumber, formatTime, NOTHING } from './f
 import type { Series } from './series.ts';
 
 /** Rows that the table shows, newest first. */
-export const ROWS_SHOWN = 20;
+const ROWS_SHOWN = 20;
 
 /** The newest rows of the curves as text: for those who do not see them, and for copying. */
 export function rowTable(

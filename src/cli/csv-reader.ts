@@ -205,13 +205,16 @@ export class CsvReader implements RowReader {
         this.#at = row.next;
         continue;
       }
+      const line = tooLong ? undefined : wholeLine(bytes, at, to, last);
+      // the rest of the line is still to come
+      if (!tooLong && line === undefined && to - at <= MAX_LINE_BYTES) return false;
       // one wrong quote must not swallow the rest of the input: it goes on at the next line
       this.#bad.add(
         this.#line,
         tooLong
           ? `${LINE_TOO_LONG}, or a quote is not closed`
           : 'a quote is not closed, or text follows a closing quote',
-        tooLong ? undefined : wholeLine(bytes, at, to),
+        line,
       );
       this.#skipLine(bytes, to);
     }
@@ -244,9 +247,10 @@ export class CsvReader implements RowReader {
 }
 
 /** The line that begins at `at`; undefined when its end is not there yet. */
-function wholeLine(bytes: Buffer, at: number, to: number): Buffer | undefined {
+function wholeLine(bytes: Buffer, at: number, to: number, last: boolean): Buffer | undefined {
   const newline = bytes.subarray(0, to).indexOf(NEWLINE, at);
-  return newline < 0 ? undefined : bytes.subarray(at, newline + 1);
+  if (newline >= 0) return bytes.subarray(at, newline + 1);
+  return last ? bytes.subarray(at, to) : undefined;
 }
 
 function isBlank(bytes: Buffer, at: number, to: number, last: boolean): boolean {

@@ -1,6 +1,6 @@
 import { StreamnormError } from '../errors.ts';
 import type { LogConfig } from '../server/log-worker.ts';
-import { readConfig } from './serve-config.ts';
+import { readConfig, serverConfig } from './serve-config.ts';
 
 export interface NatsFlags {
   readonly config: string;
@@ -9,19 +9,11 @@ export interface NatsFlags {
 
 /** The configuration of a file, with the broker of the flag in its place. */
 export async function logConfig({ config, nats }: NatsFlags): Promise<LogConfig> {
-  const given = withNats(await readConfig(config), nats);
+  const given = serverConfig(await readConfig(config), { nats });
   const { parseConfig } = await import('../server/config.ts');
   const parsed = parseConfig(given);
   if (parsed.nats === undefined) {
     throw new StreamnormError('CONFIG', 'the config has no nats: say where the broker is with --nats URL');
   }
   return { ...parsed, nats: parsed.nats };
-}
-
-/** What is wrong in the file stays wrong, so that whoever reads the config finds it. */
-export function withNats(given: unknown, url: string | undefined): unknown {
-  if (url === undefined || typeof given !== 'object' || given === null || Array.isArray(given)) return given;
-  const before = (given as { nats?: unknown }).nats;
-  if (before !== undefined && (typeof before !== 'object' || before === null)) return given;
-  return { ...given, nats: { ...before, servers: url.split(',') } };
 }

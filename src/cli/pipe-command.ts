@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { windowSize } from '../core/batch-windows.ts';
 import { requireMaxKeys } from '../core/key-table.ts';
 import { DEFAULT_MAX_KEYS } from '../core/keyed-normalizer.ts';
 import { createNormalizer, type Method, type MethodOptions, WEIGHTED_METHODS } from '../core/methods.ts';
@@ -162,8 +163,9 @@ async function runPipe(flags: PipeFlags & Record<string, unknown>, host: Host): 
   if (signal !== undefined) throw new StoppedBySignal(signal);
 }
 
-function requirePending(maxPending: number, method: Method, { size = 64 }: MethodOptions): void {
-  if (method === 'batch' && size > maxPending) {
+function requirePending(maxPending: number, method: Method, options: MethodOptions): void {
+  const size = method === 'batch' ? windowSize(options) : undefined;
+  if (size !== undefined && size > maxPending) {
     throw new UsageError(`--size ${size} requires a --max-pending of at least as many rows, got ${maxPending}`);
   }
 }

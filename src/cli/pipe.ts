@@ -82,7 +82,11 @@ export async function pipe(
       else run.take(chunk.value);
     } catch (error) {
       // the rows before the one that ends the run are whole
-      run.close();
+      try {
+        run.close();
+      } catch {
+        // of two failures the first is told
+      }
       for (const bytes of run.output()) await output.write(bytes);
       throw error;
     }

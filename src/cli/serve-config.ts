@@ -65,9 +65,11 @@ export function withDemoToken(config: ServerConfigInput, token: string): ServerC
   return Array.isArray(tokens) ? { ...config, auth: { ...auth, tokens: [...tokens, demo] } } : config;
 }
 
+/** `over` in place of what `under` has; where one of the two is no record, that one, for the server to find. */
 function merged(under: unknown, over: unknown): unknown {
   if (under === undefined) return over;
-  return isRecord(under) && isRecord(over) ? { ...under, ...over } : over;
+  if (!isRecord(under)) return under;
+  return isRecord(over) ? { ...under, ...over } : over;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -17,6 +17,12 @@ const DEFAULT_SIZE = 64;
 
 type WindowOptions = Pick<MethodOptions, 'size' | 'within' | 'every' | 'gap' | 'maxSamples' | 'lateness' | 'maxAhead'>;
 
+/** Rows at which a window closes; undefined for the kinds that have no size unless one is asked for. */
+export function windowSize({ size, within, every, gap, lateness }: WindowOptions): number | undefined {
+  const isSized = gap === undefined && lateness === undefined && (within === undefined || every === undefined);
+  return size ?? (isSized ? DEFAULT_SIZE : undefined);
+}
+
 /** The windows that the options describe, over rows for `model`. */
 export function batchWindows(
   model: BatchNorm,
@@ -24,14 +30,12 @@ export function batchWindows(
   watch: DriftWatch | null,
 ): WindowNormalizer | LineNormalizer {
   const where = 'batch';
-  const { size, within, every, gap, lateness, maxSamples } = options;
+  const { within, every, gap, lateness, maxSamples } = options;
   const byTimes = lateness !== undefined;
   if (options.maxAhead !== undefined && !byTimes) {
     throw new TypeError(`${where} takes maxAhead only with lateness, got maxAhead ${shown(options.maxAhead)}`);
   }
-  // windows of these kinds have no size unless one is asked for
-  const isSized = gap === undefined && !byTimes && (within === undefined || every === undefined);
-  const asked = { ...options, ...(isSized && { size: size ?? DEFAULT_SIZE }), ...(byTimes && { timeOf: Number }) };
+  const asked = { ...options, size: windowSize(options), ...(byTimes && { timeOf: Number }) };
   const bounds = windowBounds(where, defined(asked));
   const most = Math.floor(MAX_WINDOW_VALUES / model.features);
   for (const [name, rows] of [

@@ -1,7 +1,7 @@
 /**
  * When each of many owners is due, the earliest first.
  *
- * Idea: a binary heap, in which an owner stands once, at a time that may have become too early: it is asked again when
+ * Idea: a binary heap, in which an owner counts once, at a time that may have become too early: it is asked again when
  * that time comes. So an owner whose time only moves on, as a session does with each row, costs nothing until then.
  */
 export class DueTimes<T> {
@@ -23,6 +23,10 @@ export class DueTimes<T> {
     if (ms >= (this.#noted.get(owner) ?? Number.POSITIVE_INFINITY)) return;
     this.#noted.set(owner, ms);
     const heap = this.#heap;
+    if (heap.length > 2 * this.#noted.size + 64) {
+      this.#compact();
+      return;
+    }
     const entry = { owner, ms };
     let i = heap.push(entry) - 1;
     while (i > 0) {
@@ -32,6 +36,11 @@ export class DueTimes<T> {
       i = parent;
     }
     heap[i] = entry;
+  }
+
+  /** Entries, those that count no more included. */
+  get length(): number {
+    return this.#heap.length;
   }
 
   /** When somebody may be due; Infinity when nobody is. */
@@ -51,6 +60,15 @@ export class DueTimes<T> {
       owners.push(owner);
     }
     return owners;
+  }
+
+  /** Windows that fill before their time leave an entry each, which would stay until that time. */
+  #compact(): void {
+    const heap = this.#heap;
+    heap.length = 0;
+    for (const [owner, ms] of this.#noted) heap.push({ owner, ms });
+    // what is sorted is a heap
+    heap.sort((a, b) => a.ms - b.ms);
   }
 
   #pop(): { readonly owner: T; readonly ms: number } {

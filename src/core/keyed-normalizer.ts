@@ -150,7 +150,7 @@ export class KeyedNormalizer {
     rows: number,
     times: Float64Array,
     nowMs: number,
-    { nowMs: wallMs, ids, weights }: Omit<Arrival, 'elapsedMs'> = NO_CLOCK,
+    { nowMs: wallMs, ids, weights }: Omit<Arrival, 'elapsedMs' | 'keptOut'> = NO_CLOCK,
   ): KeyedRows | undefined {
     if (rows === 0) return undefined;
     const done: Done[] = [];

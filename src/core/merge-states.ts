@@ -35,7 +35,8 @@ const BY_FORMAT: Readonly<Record<string, (into: StatisticState, added: Statistic
  * of each). It is what synchronised batch normalization computes over its replicas (Chan, Golub, LeVeque 1983).
  *
  * @param states at least one, all of the same kind and options
- * @throws TypeError when they cannot be merged, with the reason; StreamnormError STATE for one that is damaged
+ * @throws TypeError when they cannot be merged, with the reason; StreamnormError STATE for a damaged one among
+ *   several; one alone comes back as it is, unread
  * @example
  * const [a, b] = [[1, 2, 3], [10]].map((values) => {
  *   const shard = new Cumulative({ features: 1 });

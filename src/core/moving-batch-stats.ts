@@ -121,6 +121,9 @@ export class MovingBatchStats {
   merge(other: MovingBatchStats): void {
     this.requireMergeable('MovingBatchStats.merge', other);
     for (let j = 0; j < this.features; j++) {
+      // what is to begin anew begins with what the other has learned
+      if (this.anew !== null && other.meanBatches[j] > 0) this.anew[j] &= ~1;
+      if (this.anew !== null && other.varianceBatches[j] > 0) this.anew[j] &= ~2;
       const means = [this.meanBatches[j], other.meanBatches[j]] as const;
       this.mean[j] = this.#merged(this.mean[j], other.mean[j], 0, means);
       this.meanBatches[j] += other.meanBatches[j];

@@ -24,7 +24,8 @@ class Shift {
   rows: number;
   readonly mean: Float64Array;
   readonly variance: Float64Array;
-  readonly #counts: Float64Array;
+  /** Usable values of each feature, up to the span. */
+  readonly counts: Float64Array;
   readonly #span: number;
 
   constructor(features: number, nowMs: number, span: number) {
@@ -32,7 +33,7 @@ class Shift {
     this.rows = 0;
     this.mean = new Float64Array(features);
     this.variance = new Float64Array(features);
-    this.#counts = new Float64Array(features);
+    this.counts = new Float64Array(features);
     this.#span = span;
   }
 
@@ -42,10 +43,10 @@ class Shift {
     for (let j = 0; j < this.mean.length; j++) {
       const x = data[from + j];
       if (!isUsable(x)) continue;
-      this.#counts[j] = Math.min(this.#counts[j] + 1, this.#span);
+      this.counts[j] = Math.min(this.counts[j] + 1, this.#span);
       const delta = x - this.mean[j];
-      this.mean[j] += delta / this.#counts[j];
-      this.variance[j] += (delta * (x - this.mean[j]) - this.variance[j]) / this.#counts[j];
+      this.mean[j] += delta / this.counts[j];
+      this.variance[j] += (delta * (x - this.mean[j]) - this.variance[j]) / this.counts[j];
     }
   }
 }
@@ -217,12 +218,13 @@ export class ProducerGuard {
     for (let j = 0; j < width; j++) {
       const [middle, spread] = [reference.mean[j] ?? 0, reference.std[j] ?? 0];
       mean[j] = medianNear(
-        shifts.map((shift) => shift.mean[j]),
+        // who has said nothing of a feature stands where the statistics do
+        shifts.map((shift) => (shift.counts[j] > 0 ? shift.mean[j] : middle)),
         active,
         middle,
       );
       std[j] = medianNear(
-        shifts.map((shift) => Math.sqrt(shift.variance[j])),
+        shifts.map((shift) => (shift.counts[j] > 0 ? Math.sqrt(shift.variance[j]) : spread)),
         active,
         spread,
       );

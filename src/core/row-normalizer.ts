@@ -140,9 +140,10 @@ export interface RowNormalizer {
 
 /** What belongs to some of the rows. */
 export function arrivalOf(arrival: Arrival, from: number, to: number): Arrival {
-  const { ids, weights } = arrival;
-  if (ids === undefined && weights === undefined) return arrival;
-  return { ...arrival, ids: ids?.subarray(from, to), weights: weights?.subarray(from, to) };
+  const { ids, weights, keptOut } = arrival;
+  if (ids === undefined && weights === undefined && keptOut === undefined) return arrival;
+  const part = { ids: ids?.subarray(from, to), weights: weights?.subarray(from, to) };
+  return { ...arrival, ...part, keptOut: keptOut?.subarray(from, to) };
 }
 
 /** NaN as JSON has it. */

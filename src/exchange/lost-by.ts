@@ -23,6 +23,9 @@ export function lostBy(state: AnyState, format: Format): string[] {
     case 'streamnorm.ewma/1':
       return ['the rate', 'times and weights', ...(isScaler ? [] : ['the count of samples'])];
     case 'streamnorm.frozen/1':
-      return [];
+      return [
+        ...(state.clip === undefined ? [] : ['clip']),
+        ...(isScaler && (state.weight || state.bias) ? ['weight and bias'] : []),
+      ];
   }
 }

@@ -103,7 +103,7 @@ export function fromSklearn(text: string, options: FromSklearnOptions = {}): Cum
  * | Cumulative | the counts, or the sums of the weights | nothing: it comes back bit for bit |
  * | Ewma | what it is worth, nEff, rounded | times and the rate: the scaler goes on without forgetting |
  * | BatchNorm | its samples | the rate, eps (but `scale_` is √(var + eps)), clip, weight and bias |
- * | Frozen | absent: `partial_fit` refuses it | nothing |
+ * | Frozen | absent: `partial_fit` refuses it | eps (but `scale_` is √(var + eps)), clip, weight and bias |
  *
  * Mean and variance are those that the state normalises with: debiased for a BatchNorm that debiases, biased for a
  * Cumulative. `scale_` is 1 where there is no spread, as in scikit-learn; null is a feature that has seen nothing.
@@ -160,7 +160,7 @@ function countsOf(value: unknown, width: number): number[] {
   return Array.from({ length: width }, () => count);
 }
 
-/** Counts are weights where they are not whole, or too small for a variance that there is. */
+/** Counts are weights where one is not whole; less than two samples are taken for two, which a variance needs. */
 function sumsOfWeights(counts: number[]): Pick<CumulativeState, 'count' | 'weight' | 'weight2'> {
   if (counts.every(Number.isInteger)) return { count: counts };
   const count = counts.map((weight) => (Number.isInteger(weight) ? weight : Math.max(2, Math.ceil(weight))));

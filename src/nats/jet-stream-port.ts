@@ -150,7 +150,7 @@ export function outputHeaders(generation: number, { source, pieces, end }: Omit<
   return head;
 }
 
-export function numberIn(head: MsgHdrs, name: string): number {
+function numberIn(head: MsgHdrs, name: string): number {
   const value = Number(head.get(name) || Number.NaN);
   if (!Number.isSafeInteger(value)) {
     throw new StreamnormError('LOG_MISMATCH', `an output has no header ${name}: something else has written there`);

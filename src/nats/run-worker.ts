@@ -140,11 +140,12 @@ class Work {
   async round(): Promise<void> {
     const leases = this.#leases;
     await leases.beHere();
-    for (const [key, { unit, stop }] of this.#running) {
+    for (const [key, { unit, stop, ended }] of this.#running) {
       if (!leases.held.has(key) || (await leases.renew(key))) continue;
-      this.#tell('lost', unit);
       // its outputs are fenced from the first one of its successor on: this only ends the trying
       stop.abort();
+      // told when it is over: until then its fold may be opened once more
+      void ended.then(() => this.#tell('lost', unit));
     }
     const units = await this.#units();
     const share = Math.ceil(units.length / Math.max(1, (await leases.workers()).length));

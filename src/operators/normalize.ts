@@ -30,7 +30,7 @@ export interface NormalizeOptions<S = unknown> extends StandardizerOptions {
   drift?: DriftDetectorFactory;
   /** What is done when one has changed: `'tell'` (default), `'reset'`, or `{ faster, rows }`. */
   onDrift?: OnDrift;
-  /** Is told of each change, after the sample that shows it has been emitted. */
+  /** Is told of each change, after the sample that shows it has been emitted; of one that is held back, at once. */
   tellDrift?: (event: DriftEvent) => void;
   /** Emits `Detail` objects; false. */
   detail?: boolean;

@@ -78,7 +78,8 @@ export class ChannelFold implements Fold {
         maxKeys: keys.maxKeys ?? limits.maxKeys,
       });
       for (const [key, state, pending] of saved?.keys ?? []) {
-        this.#keyed.restore(key, pending === undefined ? { state } : { state, pending }, 0);
+        // with the options of then: one that is gone takes its default again
+        this.#keyed.restore(key, { state, options: saved?.options, ...(pending && { pending }) }, 0);
       }
     }
     this.#producers = new Map(saved?.producers);

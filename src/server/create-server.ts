@@ -220,6 +220,7 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       const paths = changes.restart.join(', ');
       throw new StreamnormError('CONFIG', `a change of ${paths} needs a restart; nothing was applied`);
     }
+    edge?.requirePossible(next.channels);
     // all that can fail comes before all that shows
     await sources.prepare(next.channels.values());
     const [, nextAuthenticator] = await withAllFaults(
@@ -227,9 +228,13 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       Authenticator.open(next.auth, env, log, authenticator),
     );
     const added: Channel[] = [];
-    for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
-
-    if (!ready) throw new StreamnormError('OVERLOADED', 'the server is closing');
+    try {
+      for (const name of changes.added) added.push(await load(name, next.channels.get(name) as ChannelConfig));
+      if (!ready) throw new StreamnormError('OVERLOADED', 'the server is closing');
+    } catch (error) {
+      for (const name of changes.added) await edge?.closeChannel(name);
+      throw error;
+    }
     Object.assign(limits, next.limits);
     config = { ...next, limits };
     log.level = config.log.level;
@@ -255,9 +260,12 @@ export async function createServer(input: ServerConfigInput, options: ServerOpti
       await checkpointer?.retire(channel);
       sockets.closeChannel(channel);
       channel.close();
+      await edge?.closeChannel(name);
       log.write('channel.closed', `channel ${name} is closed`, { channel: name });
     }
     if (changes.live.includes('auth')) sockets.reconnectAll();
+    // a file may have changed since it was looked at last, and who looks from now on will not tell of that
+    else sockets.keepOnly((access) => authenticator.holds(access));
     const { live, added: names, removed } = changes;
     const changed = [...live, ...[...names, ...removed].map((name) => `channels.${name}`)];
     log.write('config.reloaded', `the config was read again: ${changed.join(', ') || 'nothing has changed'}`, {

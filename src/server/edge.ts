@@ -112,9 +112,10 @@ export class EdgeChannel implements ChannelLog {
    */
   async push(push: Push): Promise<void> {
     if (this.#config.options.missing === 'error') requireWhole(push, this.#config.features);
-    for (const part of this.#parts(push)) this.#requireFits(part.push);
+    const parts = this.#parts(push);
+    for (const part of parts) this.#requireFits(part.push);
     try {
-      await this.#write(push);
+      await this.#write(parts, push.rows);
     } catch (error) {
       if (!(error instanceof StreamnormError && error.code === 'LOG_MISMATCH')) throw error;
       await this.#renew();
@@ -132,10 +133,9 @@ export class EdgeChannel implements ChannelLog {
     await this.#statistics.close();
   }
 
-  async #write(push: Push): Promise<void> {
-    const parts = this.#parts(push);
+  async #write(parts: readonly { partition: number; push: Push }[], rows: number): Promise<void> {
     const waiting = parts.reduce((most, { partition }) => Math.max(most, this.#writers[partition].waitingRows), 0);
-    if (waiting > 0 && waiting + push.rows > this.#nats.maxWaitingRows) {
+    if (waiting > 0 && waiting + rows > this.#nats.maxWaitingRows) {
       // before any part of it is written: all or nothing
       throw new StreamnormError('OVERLOADED', `${waiting} rows wait for the broker: send this again later`);
     }
@@ -217,7 +217,7 @@ export class Edge {
   readonly #broker: Broker;
   readonly #config: NatsConfig;
   readonly #log: Log;
-  readonly #channels: EdgeChannel[];
+  readonly #channels: Map<string, EdgeChannel>;
   /** When the connection was lost. */
   #lostMs: number | undefined;
 
@@ -226,7 +226,7 @@ export class Edge {
     this.#broker = broker;
     this.#config = config;
     this.#log = log;
-    this.#channels = [];
+    this.#channels = new Map();
     this.#lostMs = undefined;
   }
 
@@ -251,6 +251,18 @@ export class Edge {
     return `no broker at ${this.#config.servers.join(', ')}`;
   }
 
+  /** @throws StreamnormError CONFIG for what a channel cannot have where workers normalise */
+  requirePossible(channels: ReadonlyMap<string, ChannelConfig>): void {
+    for (const [name, config] of channels) aboutOf(name, config);
+  }
+
+  /** A channel is no more: nothing of it is read from here on. */
+  async closeChannel(name: string): Promise<void> {
+    const channel = this.#channels.get(name);
+    this.#channels.delete(name);
+    await channel?.close();
+  }
+
   /** @throws StreamnormError LOG_MISMATCH when its log is missing, or is of other features */
   async channel(name: string, config: ChannelConfig, limits: Limits): Promise<Channel> {
     const failed = (error: unknown) => {
@@ -258,7 +270,7 @@ export class Edge {
       this.#log.write('log.failed', message, { channel: name });
     };
     const remote = await EdgeChannel.open(this.#broker, name, config, this.#config, failed);
-    this.#channels.push(remote);
+    this.#channels.set(name, remote);
     let channel: Channel | undefined;
     await remote.follow(
       config.history,
@@ -272,11 +284,11 @@ export class Edge {
 
   /** Resolves when the broker has all that producers have sent, or has not answered for too long. */
   async idle(): Promise<void> {
-    await Promise.all(this.#channels.map((channel) => channel.idle()));
+    await Promise.all(Array.from(this.#channels.values(), (channel) => channel.idle()));
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#channels.map((channel) => channel.close()));
+    await Promise.all(Array.from(this.#channels.values(), (channel) => channel.close()));
     await this.#connection.close();
   }
 

@@ -104,20 +104,25 @@ export class GlobalStatistics implements ChannelStatistics {
     const revisions = `${generation}: ${heads.map((head) => head?.revision ?? 0).join()}`;
     if (revisions === this.#revisions) return;
     const states: PartitionState[] = [];
+    let keys = 0;
     for (const store of stores) {
       const saved = await store.load();
-      if (saved !== undefined) states.push(readState(saved.state, this.#config));
+      if (saved === undefined) continue;
+      const state = readState(saved.state, this.#config);
+      keys += state.keys?.length ?? 0;
+      // counted, and let go of before the next partition is read
+      states.push(state.keys === null ? state : { ...state, keys: [] });
     }
-    this.#take(states);
+    this.#take(states, keys);
     this.#revisions = revisions;
   }
 
-  #take(states: readonly PartitionState[]): void {
+  #take(states: readonly PartitionState[], keys: number): void {
     this.pending = states.reduce((sum, { pending }) => sum + (pending?.times.length ?? 0), 0);
     const { method, features, options } = this.#config;
     const known = states.map(({ state }) => state).filter((state) => state !== null);
     if (known.length === 0) {
-      this.#takeKeys(states);
+      this.#takeKeys(states, keys);
       return;
     }
     try {
@@ -131,8 +136,7 @@ export class GlobalStatistics implements ChannelStatistics {
     this.#report = createNormalizer(method, features, options, { state: this.#state, options }).report();
   }
 
-  #takeKeys(states: readonly PartitionState[]): void {
-    const keys = states.reduce((sum, state) => sum + (state.keys?.length ?? 0), 0);
+  #takeKeys(states: readonly PartitionState[], keys: number): void {
     if (keys === 0) return;
     const rows = states.reduce((sum, { end }) => sum + end, 0);
     const none = new Array<null>(this.#config.features.length).fill(null);

@@ -55,8 +55,11 @@ export class Liveness {
   #judge(): void {
     this.#asking = false;
     for (const [socket, peer] of this.#sockets) {
+      // one that is not listened to cannot be heard: its rows wait for the log, which gives up in time. One that does not
+      // read its answers has bytes waiting.
+      const isHeard = !socket.isPaused || socket.bufferedAmount > 0;
       // close() would wait for an answer that does not come
-      if (!peer.answered) socket.terminate();
+      if (!peer.answered && isHeard) socket.terminate();
     }
   }
 }

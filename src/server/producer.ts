@@ -39,6 +39,9 @@ export class Producer {
   #answers: Promise<void>;
   /** Rows on their way to a log. */
   #rowsUnderWay: number;
+  /** Answers that wait for it to read. */
+  #unread: number;
+  /** Nothing more is taken from it. */
   #failed: boolean;
 
   /**
@@ -70,6 +73,7 @@ export class Producer {
     this.lastMs = undefined;
     this.#answers = Promise.resolve();
     this.#rowsUnderWay = 0;
+    this.#unread = 0;
     this.#failed = false;
   }
 
@@ -122,15 +126,25 @@ export class Producer {
         if (push.answered) this.#say({ type: 'accepted', producer: push.producer, seq: push.seq });
       } else if (error instanceof StreamnormError) {
         this.#refuse(error);
+        // cut off: not to be read again
+        if (this.#failed) return;
         // what comes behind a push that is to be sent again must not get ahead of it: it begins anew with that one
         this.#failed = error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE';
         if (this.#failed) socket.close(1013, 'the log does not take this now');
       } else {
         this.#log.bug(error);
+        this.#failed = true;
         socket.close(1011, 'internal error');
       }
-      if (this.#rowsUnderWay <= MAX_ROWS_UNDER_WAY) socket.resume();
+      // its answer to the close is read, what else comes is passed over
+      if (this.#failed) socket.resume();
+      else this.#listen();
     });
+  }
+
+  /** Listens again once neither the log nor its own answers are behind. */
+  #listen(): void {
+    if (!this.#failed && this.#unread === 0 && this.#rowsUnderWay <= MAX_ROWS_UNDER_WAY) this.#socket.resume();
   }
 
   #refuse({ code, message, row, retryAfterMs }: StreamnormError): void {
@@ -145,6 +159,7 @@ export class Producer {
     this.#say({ type: 'error', code, message, row, retry, retryAfterMs });
     // a producer that sends on while the server closes does nothing wrong
     if (code === 'OVERLOADED' || this.#errors.allows()) return;
+    this.#failed = true;
     if (code === 'RATE') cutOff(this.#socket, 4429, 'too many messages above the rate in a minute');
     else cutOff(this.#socket, 1008, 'too many errors in a minute');
   }
@@ -155,9 +170,11 @@ export class Producer {
     if (socket.bufferedAmount <= MAX_UNREAD_BYTES) {
       socket.send(text);
     } else {
+      this.#unread++;
       socket.pause();
       socket.send(text, () => {
-        if (socket.readyState === socket.OPEN) socket.resume();
+        this.#unread--;
+        this.#listen();
       });
     }
   }

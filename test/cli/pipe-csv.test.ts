@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { BatchNorm } from '../../src/core/batch-norm.ts';
 import { runCli } from './run-cli.ts';
 
@@ -208,4 +211,25 @@ test('pipe computes what BatchNorm computes, and its numbers read back to the sa
     }),
     { numRuns: 100 },
   );
+});
+
+test('a line with text behind a quote is in --rejects whole, wherever the input is cut', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'streamnorm-rejects-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const rejects = join(folder, 'rejects.csv');
+  for (const end of ['', '\n']) {
+    await csv(`s,x\na,1\n"1"2,3${end}`, '--features', 'x', '--rejects', rejects);
+    expect(readFileSync(rejects, 'utf8').trimEnd()).toBe('s,x\n"1"2,3');
+  }
+});
+
+test('of two failures at the end the first is told, and the rows before it are written', async () => {
+  const { code, stdout, stderr } = await csv('x\n1\n2\n3\nbad\n', '--single', 'error', '--strict');
+  expect([code, stdout]).toEqual([65, 'x\n-1\n1\n']);
+  expect(stderr).toContain("x is 'bad', not a number");
+});
+
+test('windows without a size need no room for one', async () => {
+  const { code } = await runCli(['pipe', '--format', 'csv', '--gap', '5s', '--max-pending', '32'], 'x\n1\n2\n');
+  expect(code).toBe(0);
 });

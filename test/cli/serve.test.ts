@@ -244,6 +244,11 @@ describe('flags override the config', () => {
     expect(serverConfig({}, { state: 'b' })).toEqual({ state: { dir: 'b' } });
   });
 
+  test('what is wrong in the file stays wrong', () => {
+    const wrong = { listen: 'x', state: 5, nats: 'y' } as never;
+    expect(serverConfig(wrong, { port: 80, state: 'b', nats: 'nats://a' })).toEqual(wrong);
+  });
+
   test('--demo adds its channels', () => {
     expect(Object.keys(serverConfig(given, { demo: true }).channels)).toEqual(['sensors', 'sensors-live', 'btc']);
   });

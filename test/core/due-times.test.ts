@@ -38,3 +38,15 @@ test('nobody is missed, whatever was noted before', () => {
     }),
   );
 });
+
+test('who is due no more costs nothing, however late it would have been', () => {
+  const due = new DueTimes<string>();
+  due.note('early', 1);
+  for (let i = 0; i < 10_000; i++) {
+    due.note('late', 1_000 + i);
+    due.note('late', Number.POSITIVE_INFINITY);
+  }
+  due.note('late', 5_000);
+  expect(due.length).toBeLessThan(100);
+  expect([due.take(4_999), due.take(5_000)]).toEqual([['early'], ['late']]);
+});

@@ -104,3 +104,20 @@ function after(
   for (const values of batches) moving.update(summary.of(columnOf(values)));
   return moving;
 }
+
+test('a feature that is to begin anew begins with what it is merged with', () => {
+  const learned = (values: number[]) => {
+    const statistics = new MovingBatchStats(1, { alpha: 0.5 });
+    for (const x of values)
+      statistics.update(new BatchSummary(1).of({ data: Float64Array.of(x, x + 2), rows: 2, features: 1 }));
+    return statistics;
+  };
+  const [forgot, other] = [learned([50, 60]), learned([1, 2, 3])];
+  forgot.forget(0, false);
+  forgot.merge(other);
+  const next = new BatchSummary(1).of({ data: Float64Array.of(7, 9), rows: 2, features: 1 });
+  forgot.update(next);
+  other.update(next);
+  expect(forgot.mean[0]).toBeCloseTo(other.mean[0], 12);
+  expect(forgot.variance[0]).toBeCloseTo(other.variance[0], 12);
+});

@@ -157,3 +157,17 @@ describe('ProducerGuard', () => {
     },
   );
 });
+
+test('who sends no value of a feature says nothing of it', () => {
+  const guard = new ProducerGuard(OPTIONS);
+  const reference = { rows: 100, mean: [0, 1_000], std: [1, 1] };
+  const say = (producer: string, nowMs: number, ...row: [number, number]) =>
+    guard.judge(producer, Float64Array.from(row), 1, reference, nowMs, new Uint16Array(1)) === 0;
+  const round = (ms: number) => [
+    say('a', ms, 100, Number.NaN),
+    say('b', ms, 100, Number.NaN),
+    say('c', ms, 100, 1_000),
+  ];
+  for (let ms = 0; ms < 5_000; ms += 100) round(ms);
+  expect(round(5_000)).toEqual([true, true, true]);
+});

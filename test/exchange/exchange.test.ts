@@ -297,3 +297,9 @@ test('what comes in is what its class takes', () => {
   expect(Ewma.from(importState(toJson(ewma))).state()).toEqual(ewma);
   expect(Frozen.from(importState(toJson(frozen))).state()).toEqual(frozen);
 });
+
+test('of given statistics a clip is lost in all formats but our own', () => {
+  const frozen = { ...new Frozen({ mean: [1], std: [2] }).state(), clip: 3 };
+  expect(lostBy(frozen, 'json')).toEqual([]);
+  for (const format of ['safetensors', 'keras', 'sklearn'] as const) expect(lostBy(frozen, format)).toEqual(['clip']);
+});

@@ -227,3 +227,14 @@ describe('a fold', () => {
     );
   });
 });
+
+test('an option that is gone takes its default again, for keys that were saved too', () => {
+  const before = configOf({ method: 'ewma', alpha: 0.2, key: 'symbol' });
+  const fold = new ChannelFold(before.config, before.limits);
+  fold.apply(batch({ ...pushOf(rowsOf(3, 2)), keys: ['k', 'k', 'k'] }));
+  const after = configOf({ method: 'ewma', key: 'symbol' });
+  const text = (snapshot: Uint8Array) => new TextDecoder().decode(snapshot);
+  expect(text(fold.snapshot())).toContain('"alpha":0.2,"version"');
+  const resumed = text(new ChannelFold(after.config, after.limits, fold.snapshot()).snapshot());
+  expect(resumed).toContain('"alpha":0.1,"version"');
+});

@@ -13,7 +13,7 @@ const MAX_FILE_BYTES = 65_536;
  *
  * @throws Error whose message says what is wrong and never what was read
  */
-export function readText(value: TextOrSecret, env: Environment): string {
+function readText(value: TextOrSecret, env: Environment): string {
   if (typeof value === 'string') return value;
   if ('env' in value) {
     const text = env[value.env];

@@ -66,3 +66,15 @@ test('after a reload of the same config, a file that changes ends nobody whose t
   expect((await reader.closed).code).toBe(4401);
   expect(other.socket.readyState).toBe(other.socket.OPEN);
 });
+
+test('a token that was taken back just before a reload is taken back by the reload', async () => {
+  const { file, put } = tokenFile(OLD);
+  const config = { ...configOf(file), auth: { ...configOf(file).auth, checkEvery: '1h' } };
+  const server = await serve(config, { OTHER });
+  const url = outUrl(server, 'btc-usd');
+  const [reader, other] = [await Client.open(url, withToken(OLD)), await Client.open(url, withToken(OTHER))];
+  put(NEW);
+  await server.reload({ listen: { port: 0 }, ...config });
+  expect((await reader.closed).code).toBe(4401);
+  expect(other.socket.readyState).toBe(other.socket.OPEN);
+});
