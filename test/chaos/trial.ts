@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { NatsConnection } from '@nats-io/nats-core';
+import { type NatsConnection, TimeoutError } from '@nats-io/nats-core';
 import { seeded } from '../../bench/seeded.ts';
 import { brokerOf } from '../../src/nats/broker.ts';
 import { CheckpointValues } from '../../src/nats/checkpoint-values.ts';
@@ -300,7 +300,7 @@ export class Trial {
   ): Promise<Pick<TrialResult, 'rows' | 'lost' | 'twice' | 'different' | 'statistics'>> {
     const broker = await brokerOf(connection);
     const names = new LogNames(this.#config.nats.prefix, 'ticks');
-    const { generation } = await readMeta(broker, names);
+    const { generation } = await answered(() => readMeta(broker, names));
     let [rows, lost, twice, different, statistics] = [0, 0, 0, 0, true];
     for (const [partition, { z, rows: wanted, fold }] of this.#expected().entries()) {
       const seen = new Uint8Array(wanted + 1);
@@ -322,7 +322,8 @@ export class Trial {
       rows += wanted;
       for (let number = 1; number <= wanted; number++) if (seen[number] === 0) lost++;
       const maxPayload = connection.info?.max_payload ?? 1_048_576;
-      const saved = await new CheckpointValues(valuesOf(broker, names), generation, partition, maxPayload).load();
+      const values = new CheckpointValues(valuesOf(broker, names), generation, partition, maxPayload);
+      const saved = await answered(() => values.load());
       const [ours, theirs] = [saved?.state, fold.snapshot()].map(
         (bytes) => bytes && JSON.parse(new TextDecoder().decode(bytes)),
       );
@@ -343,6 +344,18 @@ export class Trial {
   #wait(leastMs: number, mostMs: number): Promise<void> {
     const ms = leastMs + (mostMs - leastMs) * this.#random();
     return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+/** A cluster that elects a leader for a stream answers nothing of it meanwhile, and the election may have just begun. */
+async function answered<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof TimeoutError) || performance.now() > deadline) throw error;
+    }
   }
 }
 
